@@ -1,0 +1,33 @@
+# make demo: send a photograph over a noisy channel.  make test: lint and test.  Both set up .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+DEMO := out/demo
+
+.PHONY: demo test clean
+
+demo: $(READY)
+	mkdir -p $(DEMO)
+	$(BIN)/python -c "from skimage import data, io; io.imsave('$(DEMO)/astronaut.png', data.astronaut())"
+	$(BIN)/semwave send $(DEMO)/astronaut.png --out $(DEMO) --report $(DEMO)/report.json
+	@echo "sent:                 $(DEMO)/astronaut.png"
+	@echo "received:             $(DEMO)/astronaut.received.png"
+	@echo "sent beside received: $(DEMO)/astronaut.comparison.png"
+	@echo "report:               $(DEMO)/report.json"
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+# random-face is wanted for its weights alone: what it requires is not needed.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'semwave needs Python 3.11 or newer')"
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-deps random-face==2021.7.21.1
+	touch $@
+
+clean:
+	rm -rf .venv out build src/*.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,17 @@
+"""Generative semantic communication of face photographs: a few hundred real numbers over a noisy channel."""
+
+from importlib import import_module
+
+from semwave.errors import SemwaveError
+
+__version__ = "0.1.0"
+__all__ = ["Receiver", "SemwaveError", "Transmitter", "__version__"]
+
+_HOMES = {"Transmitter": "semwave.transmitter", "Receiver": "semwave.receiver"}
+
+
+def __getattr__(name: str) -> object:
+    """The front door, imported on first use: ``import semwave`` alone must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'semwave' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

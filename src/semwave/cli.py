@@ -1,0 +1,360 @@
+"""The ``semwave`` command. What a command needs is imported when it runs, so that help appears at once."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from typer.core import TyperGroup
+
+from semwave import __version__
+from semwave.errors import SemwaveError
+from semwave.training import cli as training
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from semwave.metrics import LPIPS
+    from semwave.model import Model
+
+BAD_INPUT, INTERRUPTED = 2, 130
+MOST_FACES = 256
+GRID_FACE, GRID_COLUMNS = 256, 4
+# One colour for each of semwave.layout.PARTS.
+PART_COLOURS = (
+    (40, 40, 48),
+    (240, 190, 160),
+    (60, 130, 220),
+    (120, 80, 40),
+    (220, 60, 80),
+    (250, 220, 90),
+    (240, 140, 60),
+    (110, 60, 140),
+    (200, 150, 120),
+    (70, 160, 110),
+    (20, 200, 220),
+    (160, 160, 170),
+    (255, 120, 220),
+)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End with one line on stderr where the input is at fault (exit code 2) or the user interrupts (130)."""
+    try:
+        yield
+    except SemwaveError as error:
+        message, code = str(error), BAD_INPUT
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        if context is None or not error.format_message():  # a bare command: Typer shows its help
+            raise
+        message, code = f"{error.format_message()} (see {context.command_path} --help)", error.exit_code
+    except KeyboardInterrupt:
+        message, code = "interrupted; the files that are there are whole", INTERRUPTED
+    else:
+        return
+    typer.echo("semwave: " + " ".join(message.split()), err=True)
+    raise typer.Exit(code)
+
+
+class OneLineErrors(TyperGroup):
+    """The commands under :func:`one_line_errors`, whether their arguments are parsed or they run."""
+
+    def make_context(self, *args: object, **options: object) -> typer.Context:
+        """Parse the options of ``semwave`` itself."""
+        with one_line_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: typer.Context) -> object:
+        """Run the command that ``ctx`` names."""
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
+)
+app.add_typer(training.app, name="train")
+
+ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
+Ks = Annotated[list[int] | None, typer.Option("--k", help="Real symbols an image: 256 or 2560.")]
+Ratios = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ratio",
+        help="k / n, n = 3 size^2; at 512: 1/3072 or 10/3072 (default).",
+    ),
+]
+Size = Annotated[int, typer.Option(help="Width and height of the picture in pixels: 256, 512 or 1024.")]
+NoAlign = Annotated[bool, typer.Option("--no-align", help="The picture is an aligned square face already.")]
+RefineSteps = Annotated[
+    int, typer.Option(help="Steps of gradient descent after the encoder's estimate; 0 is ten times faster.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options of ``semwave`` itself."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def send(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO...", help="Pictures, folders of pictures, or .txt lists of file names."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
+    ratio: Ratios = None,
+    k: Ks = None,
+    snr: Annotated[list[float] | None, typer.Option(help="Es/N0 in dB, -20 to 60 (default: 10).")] = None,
+    channel: Annotated[str, typer.Option(help="awgn, or rayleigh (block fading).")] = "awgn",
+    size: Size = 512,
+    no_align: NoAlign = False,
+    refine_steps: RefineSteps = 20,
+    perceptual: Annotated[
+        bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE; needs --lpips-weights.")
+    ] = False,
+    seed: Seed = 0,
+    model: ModelName = "faces-512",
+    lpips_weights: Annotated[
+        Path | None,
+        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
+    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
+) -> None:
+    """Send photographs through the whole chain.
+
+    Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image.
+    --ratio, --k and --snr may be given several times; each photo is then inverted once and sent with all.
+    """
+    from semwave.channels import checked_snr
+    from semwave.model import load_model
+    from semwave.send import Sender, find_photos, send_photos, summary
+
+    found = find_photos(photos)
+    snrs_db = tuple(dict.fromkeys(snr or (10.0,)))
+    for snr_db in snrs_db:
+        checked_snr(snr_db, 1)
+    loaded = load_model(model)
+    lpips, warning = _lpips(lpips_weights)
+    sender = Sender(
+        loaded,
+        _chosen_ks(loaded, k, ratio, size),
+        snrs_db,
+        channel=channel,
+        size=size,
+        align_faces=not no_align,
+        refine_steps=refine_steps,
+        perceptual=perceptual,
+        seed=seed,
+        lpips=lpips,
+    )
+    report = report or out / "report.json"
+    rows, failures = send_photos(sender, found, out, report, not no_pictures, Console(stderr=True))
+    if rows:
+        if warning:
+            typer.echo(f"semwave: {warning}", err=True)
+        console = Console()
+        console.print(summary(rows))
+        console.print(f"report: {report}" if no_pictures else f"pictures: {out}, report: {report}", soft_wrap=True)
+    for failure in failures:
+        typer.echo(f"semwave: {failure}", err=True)
+    if failures:
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def transmit(
+    photo: Annotated[Path, typer.Argument(help="The picture to send.")],
+    out: Annotated[Path, typer.Option(help="File for the symbols: .npy, k float32.")],
+    ratio: Ratios = None,
+    k: Ks = None,
+    size: Size = 512,
+    no_align: NoAlign = False,
+    refine_steps: RefineSteps = 20,
+    model: ModelName = "faces-512",
+) -> None:
+    """Turn one photograph into k real symbols of unit power: the transmitter alone."""
+    from semwave import align, images
+    from semwave.model import load_model
+    from semwave.transmitter import Transmitter
+
+    picture = images.read_image(photo)
+    loaded = load_model(model)
+    ks = _chosen_ks(loaded, k, ratio, size)
+    if len(ks) > 1:
+        raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
+    _check_size(loaded, size)
+    transmitter = Transmitter(loaded, ks[0], refine_steps)
+    try:
+        picture = (align.in_frame if no_align else align.align)(picture, size)
+    except SemwaveError as error:
+        raise SemwaveError(f"{photo}: {error}") from error
+    symbols = transmitter(images.to_tensor(picture)).symbols[0]
+    images.write_array(out, symbols.numpy())
+    typer.echo(f"{out}: {len(symbols)} real symbols, {len(symbols) // 2} complex")
+
+
+@app.command()
+def receive(
+    symbols: Annotated[Path, typer.Argument(help="The received symbols: .npy, k float32, equalised.")],
+    out: Annotated[Path, typer.Option(help="The picture to write: .png.")],
+    snr: Annotated[float, typer.Option(help="Es/N0 in dB at which they were received.")] = 10.0,
+    size: Size = 512,
+    model: ModelName = "faces-512",
+) -> None:
+    """Draw the picture that k received symbols describe: the receiver alone."""
+    from semwave import images
+    from semwave.receiver import Receiver
+
+    received = _read_symbols(symbols)
+    receiver = Receiver(model, size)
+    try:
+        picture = receiver(received, snr)
+    except SemwaveError as error:
+        raise SemwaveError(f"{symbols}: {error}") from error
+    images.write_png(out, images.to_uint8(picture[0]))
+    typer.echo(str(out))
+
+
+@app.command("models")
+def list_models() -> None:
+    """List the models that are shipped."""
+    from semwave.model import MODELS, load_model
+
+    table = Table("model", "sizes", "k", "weights", "licence", Column("card", overflow="fold"))
+    for name, folder in MODELS.items():
+        model = load_model(name)
+        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        table.add_row(
+            name,
+            ", ".join(map(str, model.sizes)),
+            ", ".join(map(str, model.codecs)),
+            f"{weights / 2**20:.1f} MiB",
+            model.info.get("licence", "-"),
+            model.info.get("card", "-"),
+        )
+    Console().print(table)
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder for face-00.png ... and grid.png.")],
+    count: Annotated[int, typer.Option(min=1, max=MOST_FACES, help="Number of faces.")] = 8,
+    size: Size = 512,
+    seed: Seed = 0,
+    model: ModelName = "faces-512",
+) -> None:
+    """Draw random faces and, beside each, its part masks in colours."""
+    import torch
+    from rich.progress import track
+
+    from semwave import images
+    from semwave.model import load_model
+    from semwave.send import side_by_side
+
+    loaded = load_model(model)
+    _check_size(loaded, size)
+    if out.exists() and not out.is_dir():
+        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    source = torch.Generator().manual_seed(seed)
+    pairs = []
+    with torch.no_grad():
+        console = Console(stderr=True)
+        for i in track(range(count), "faces", console=console, transient=True, disable=not console.is_terminal):
+            faces = loaded.generate(loaded.sample(1, source), size)
+            pair = side_by_side(images.to_uint8(faces.image[0]), coloured_parts(faces.masks[0], size))
+            images.write_png(out / f"face-{i:02d}.png", pair)
+            pairs.append(_shrunk(pair))
+    images.write_png(out / "grid.png", _grid(pairs))
+    typer.echo(f"{count} faces in {out}, all of them in {out / 'grid.png'}")
+
+
+def coloured_parts(masks: "Tensor", size: int) -> "np.ndarray":
+    """Picture uint8 (size, size, 3) of part masks (13, h, w): every pixel has its likeliest part's colour."""
+    import numpy as np
+    from torch.nn import functional
+
+    enlarged = functional.interpolate(masks[None], size=(size, size), mode="bilinear")[0]
+    return np.array(PART_COLOURS, np.uint8)[enlarged.argmax(0).numpy()]
+
+
+def _shrunk(pair: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+    from PIL import Image
+
+    width = GRID_FACE * pair.shape[1] // len(pair)
+    return np.array(Image.fromarray(pair).resize((width, GRID_FACE), Image.Resampling.LANCZOS))
+
+
+def _grid(pairs: "list[np.ndarray]") -> "np.ndarray":
+    """Pictures of one size in rows of four, on white."""
+    import numpy as np
+
+    gap, columns = 8, min(GRID_COLUMNS, len(pairs))
+    height, width = pairs[0].shape[0] + gap, pairs[0].shape[1] + gap
+    grid = np.full((-(-len(pairs) // columns) * height - gap, columns * width - gap, 3), 255, np.uint8)
+    for i, pair in enumerate(pairs):
+        top, left = i // columns * height, i % columns * width
+        grid[top : top + pair.shape[0], left : left + pair.shape[1]] = pair
+    return grid
+
+
+def _check_size(model: "Model", size: int) -> None:
+    if size not in model.sizes:
+        offered = ", ".join(map(str, model.sizes))
+        raise SemwaveError(f"size {size} is not offered by {model.name}; the sizes are {offered}")
+
+
+def _chosen_ks(model: "Model", ks: Iterable[int] | None, ratios: Iterable[str] | None, size: int) -> tuple[int, ...]:
+    """The numbers of symbols that --k and --ratio ask for, each once; the largest where they ask for none."""
+    from semwave.transmitter import k_of_ratio
+
+    _check_size(model, size)
+    asked = [*(ks or ()), *(k_of_ratio(ratio, size, model.codecs) for ratio in ratios or ())]
+    return tuple(dict.fromkeys(asked)) or (max(model.codecs),)
+
+
+def _lpips(weights: Path | None) -> "tuple[LPIPS | None, str]":
+    """LPIPS(alex); where it is not at hand, None and a warning, unless the user named a folder for it."""
+    from semwave.metrics import LPIPS
+
+    try:
+        return LPIPS("alex", weights), ""
+    except SemwaveError as error:
+        if weights is not None:
+            raise
+        return None, f"warning: lpips_alex is left out: {error}"
+
+
+def _read_symbols(path: Path) -> "Tensor":
+    """Symbols (1, k) float32 of a .npy file of shape (k,) or (1, k)."""
+    import numpy as np
+    import torch
+
+    try:
+        # Mapped, so that a header that promises more than the file holds is refused and nothing is unpickled.
+        symbols = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check the name") from None
+    except Exception:  # a hostile header fails in nearly any way
+        raise SemwaveError(f"{path}: not a plain .npy array; give what 'semwave transmit' writes") from None
+    if symbols.dtype != np.float32:
+        raise SemwaveError(f"{path}: symbols must be float32, not {symbols.dtype}")
+    if symbols.ndim != 1 and not (symbols.ndim == 2 and len(symbols) == 1):
+        raise SemwaveError(f"{path}: symbols must be one row of k numbers, not of shape {symbols.shape}")
+    return torch.tensor(np.array(symbols)).reshape(1, -1)

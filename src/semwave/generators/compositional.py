@@ -1,0 +1,126 @@
+"""The default generator: MobileStyleGAN with its own code for every part of the face.
+
+    base code 1 -> part masks
+    base code 0 -> 4x4, 8x8 -> shape codes -> 16x16, 32x32 -> texture codes -> 64x64   -> head 128
+                                                                            -> 128x128 -> head 256
+                                                                            -> 256x256 -> head 512
+                                                                            -> 512x512 -> original head, 1024
+
+From 16x16 on the style of a convolution is a map: the styles of the 13 part codes, mixed by the part masks.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semwave.errors import SemwaveError
+from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
+from semwave.layout import BASE_CODES, CODE_SIZE, CODES
+from semwave.masks import GRID, LayoutCoder, mask_pyramid
+
+SIZES = (256, 512, 1024)
+HEADS = (128, 256, 512)
+"""Widths with a head of their own; 128 px is for training, where it halves the time of a step."""
+FIRST_SHAPE_BLOCK = 1
+FIRST_TEXTURE_BLOCK = 3
+HEAD_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Faces:
+    """``image`` (B, 3, size, size) in about [-1, 1] and ``masks`` (B, 13, 64, 64) that add up to one."""
+
+    image: Tensor
+    masks: Tensor
+
+
+class Head(nn.Module):
+    """Image at twice the width of the features: modulation, a linear and a nonlinear path, inverse Haar."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.modulation = Modulation(torch.zeros(channels, CODE_SIZE), torch.ones(channels))
+        self.direct = nn.Conv2d(channels, 12, 1)
+        self.wide = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=1)
+        self.narrow = nn.Conv2d(HEAD_CHANNELS, 12, 1)
+
+    def forward(self, x: Tensor, style: StyleMap) -> Tensor:
+        """(B, C, H, W) -> (B, 3, 2 H, 2 W)."""
+        x = x * style(self.modulation, x.shape[-1])
+        return inverse_haar(self.direct(x) + self.narrow(functional.leaky_relu(self.wide(x), 0.2)))
+
+    @torch.no_grad()
+    def start_linear(self, features: Tensor, truth: Tensor) -> None:
+        """Start from the best linear path alone, by least squares: ``features`` (B, C, H, W) to images ``truth``
+        (B, 3, 2 H, 2 W)."""
+        x = features.double().movedim(1, -1).flatten(0, 2)
+        y = haar(truth).double().movedim(1, -1).flatten(0, 2)
+        x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+        gram = x.T @ x
+        ridge = 1e-5 * gram.trace() / len(gram) * torch.eye(len(gram), dtype=gram.dtype)
+        solution = torch.linalg.solve(gram + ridge, x.T @ y)
+        self.direct.weight.copy_(solution[:-1].T[:, :, None, None])
+        self.direct.bias.copy_(solution[-1])
+        nn.init.zeros_(self.narrow.weight)
+        nn.init.zeros_(self.narrow.bias)
+
+
+class CompositionalGenerator(nn.Module):
+    """Images of 256, 512 or 1024 pixels and part masks from 28 x 512 codes."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = MobileStyleGAN()
+        self.layout = LayoutCoder()
+        channels = [len(block.conv2.kernel) for block in self.body.blocks]
+        self.heads = nn.ModuleDict({str(size): Head(channels[i]) for i, size in enumerate(HEADS, 3)})
+        self.to(memory_format=torch.channels_last)
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The state that is ours to ship: all but the wheel's network."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("body.")}
+
+    def forward(self, codes: Tensor, size: int) -> Faces:
+        """Faces of ``codes`` (B, 28, 512). Raises :class:`SemwaveError` for a size that is not offered."""
+        images = self.images(codes, (size,))
+        return Faces(images[size], self.masks(codes))
+
+    def masks(self, codes: Tensor) -> Tensor:
+        """Part masks (B, 13, 64, 64) of ``codes`` (B, 28, 512)."""
+        return mask_pyramid(self.layout.decode(codes[:, 1]), GRID)
+
+    def images(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
+        """Images of several ``sizes`` in one pass."""
+        if not set(sizes) <= {*HEADS, *SIZES}:
+            raise SemwaveError(f"size {max(sizes)} is not offered; the sizes are {', '.join(map(str, SIZES))}")
+        if codes.shape[1] != CODES:
+            raise SemwaveError(f"{codes.shape[1]} codes an image, but the generator reads {CODES}")
+        logits = self.layout.decode(codes[:, 1])
+        masks: dict[int, Tensor] = {}
+
+        def mixed(parts: Tensor) -> StyleMap:
+            def style(modulation: Modulation, width: int) -> Tensor:
+                if width not in masks:
+                    masks[width] = mask_pyramid(logits, width).flatten(2).transpose(1, 2)
+                factors = torch.bmm(masks[width], modulation(parts))
+                return factors.transpose(1, 2).unflatten(2, (width, width))
+
+            return style
+
+        def base(modulation: Modulation, width: int) -> Tensor:
+            return modulation(codes[:, 0])[:, :, None, None]
+
+        shape, texture = mixed(codes[:, BASE_CODES::2]), mixed(codes[:, BASE_CODES + 1 :: 2])
+        x = self.body.stem(base, len(codes))
+        images = {}
+        block: Block
+        for i, block in enumerate(self.body.blocks):
+            x = block(x, texture if i >= FIRST_TEXTURE_BLOCK else shape if i >= FIRST_SHAPE_BLOCK else base)
+            size = 2 * x.shape[-1]
+            if size in sizes:
+                images[size] = (self.heads[str(size)] if size in HEADS else self.body.image)(x, texture)
+            if size == max(sizes):
+                break
+        return images

@@ -1,0 +1,215 @@
+"""How far a received image is from the one that was sent: PSNR (eq. 2) and LPIPS (eq. 3).
+
+images a, b -> backbone (AlexNet | SqueezeNet | VGG16) -> unit-length features of every layer
+            -> squared difference -> linear head of the layer -> mean over pixels -> sum over layers
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from semwave.errors import SemwaveError
+
+SMALLEST_IMAGE = 32
+
+
+def psnr(a: Tensor, b: Tensor, data_range: float) -> Tensor:
+    """Peak signal-to-noise ratio of every image in dB, (B,): 10 log10(data_range^2 / MSE), the paper's eq. 2.
+
+    Args:
+        a: images (B, 3, H, W) of any dtype.
+        b: images of the same shape.
+        data_range: distance between black and white: 255 for bytes, 2 for [-1, 1].
+
+    Raises:
+        SemwaveError: the shapes differ.
+    """
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    _check_pair(a, b)
+    return peak_signal_noise_ratio(a, b, data_range=data_range, reduction="none", dim=(1, 2, 3))
+
+
+class Fire(nn.Module):
+    """SqueezeNet's module: squeeze to few channels, expand by 1x1 and 3x3 convolutions side by side."""
+
+    def __init__(self, channels: int, squeezed: int, expanded: int):
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, 2 * expanded, H, W)."""
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], 1).relu()
+
+
+def alexnet() -> nn.Sequential:
+    """Convolutional part of AlexNet (Krizhevsky 2014), layers numbered as in torchvision."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def squeezenet() -> nn.Sequential:
+    """Convolutional part of SqueezeNet 1.1 (Iandola et al. 2016), layers numbered as in torchvision."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, stride=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(64, 16, 64),
+        Fire(128, 16, 64),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(128, 32, 128),
+        Fire(256, 32, 128),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(256, 48, 192),
+        Fire(384, 48, 192),
+        Fire(384, 64, 256),
+        Fire(512, 64, 256),
+    )
+
+
+def vgg16() -> nn.Sequential:
+    """Convolutional part of VGG16 (Simonyan, Zisserman 2015), layers numbered as in torchvision."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for stage, (width, convolutions) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
+        if stage:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    return nn.Sequential(*layers)
+
+
+# name: (torchvision's name, network, channels of every compared layer by the layer's number)
+BACKBONES = {
+    "alex": ("alexnet", alexnet, {1: 64, 4: 192, 7: 384, 9: 256, 11: 256}),
+    "squeeze": ("squeezenet1_1", squeezenet, {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512}),
+    "vgg": ("vgg16", vgg16, {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}),
+}
+
+
+class LPIPS(nn.Module):
+    """Learned perceptual image patch similarity v0.1 (Zhang et al., CVPR 2018), the paper's eq. 3.
+
+    Equal images have distance 0. The weights are fixed; gradients flow to the images. A missing backbone
+    is an error, never a random network.
+
+    Args:
+        backbone: "alex", "squeeze" or "vgg"; results of different backbones are not comparable.
+        weights_dir: folder with ``alexnet_torchvision_features.safetensors`` (``squeezenet1_1_...``,
+            ``vgg16_...``) and ``lpips_lin_alex_v0.1.safetensors`` (``squeeze``, ``vgg``). What it lacks comes
+            from torchvision (backbone) and torchmetrics (heads).
+
+    Raises:
+        SemwaveError: unknown backbone, no such folder, or weights that cannot be had or do not fit.
+    """
+
+    def __init__(self, backbone: str, weights_dir: Path | str | None = None):
+        super().__init__()
+        if backbone not in BACKBONES:
+            raise SemwaveError(f"unknown LPIPS backbone '{backbone}'; the backbones are {', '.join(BACKBONES)}")
+        folder = Path(weights_dir) if weights_dir is not None else None
+        if folder is not None and not folder.is_dir():
+            raise SemwaveError(f"LPIPS weights folder {folder} does not exist")
+        _, network, self.taps = BACKBONES[backbone]
+        self.features = network()
+        self.heads = nn.ParameterList(torch.empty(1, channels, 1, 1) for channels in self.taps.values())
+        self.register_buffer("mean", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
+        self.register_buffer("deviation", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
+        try:
+            self.features.load_state_dict(_backbone_weights(backbone, folder))
+            for i, (head, weight) in enumerate(zip(self.heads, _head_weights(backbone, folder), strict=True)):
+                if weight.shape != head.shape:
+                    raise ValueError(f"head {i} has shape {tuple(weight.shape)}")
+                head.data = weight
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise SemwaveError(f"the weights of LPIPS({backbone}) do not fit: {str(error).splitlines()[0]}") from error
+        self.requires_grad_(False).eval()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distance of every pair, (B,), of images (B, 3, H, W) in [-1, 1], at least 32 pixels wide and high.
+
+        Raises:
+            SemwaveError: the shapes differ, or the images are too small.
+        """
+        _check_pair(a, b)
+        if min(a.shape[-2:]) < SMALLEST_IMAGE:
+            raise SemwaveError(f"LPIPS needs images of at least {SMALLEST_IMAGE} pixels, not {tuple(a.shape[-2:])}")
+        distance = a.new_zeros(len(a))
+        x, y = ((image - self.mean) / self.deviation for image in (a, b))
+        heads = iter(self.heads)
+        for i, layer in enumerate(self.features):
+            x, y = layer(x), layer(y)
+            if i in self.taps:
+                difference = (_unit_length(x) - _unit_length(y)).square()
+                distance = distance + (difference * next(heads)).sum(1).mean((1, 2))
+        return distance
+
+
+def _unit_length(features: Tensor) -> Tensor:
+    """Features (B, C, H, W) of length one at every pixel."""
+    # The small constant keeps the gradient finite where all features are zero.
+    return features / (features.square().sum(1, keepdim=True) + 1e-20).sqrt()
+
+
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
+        raise SemwaveError(f"need two image batches (B, 3, H, W) of one shape, not {tuple(a.shape)}, {tuple(b.shape)}")
+
+
+def _backbone_weights(backbone: str, folder: Path | None) -> dict[str, Tensor]:
+    """Weights of the convolutional part, "0.weight" ..., from ``folder`` or from torchvision."""
+    name = BACKBONES[backbone][0]
+    file = f"{name}_torchvision_features.safetensors"
+    if folder is not None and (folder / file).is_file():
+        return {key.removeprefix("features."): tensor for key, tensor in _load(folder / file).items()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torchvision import models
+
+            return models.get_model(name, weights="IMAGENET1K_V1").features.state_dict()
+    # A torchvision that does not match torch fails with RuntimeError, a download with OSError.
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise SemwaveError(
+            f"the backbone of LPIPS({backbone}) is not at hand: give a folder with {file} "
+            "(--lpips-weights DIR), or install the torchvision that belongs to your torch"
+        ) from error
+
+
+def _head_weights(backbone: str, folder: Path | None) -> list[Tensor]:
+    """Weights (1, C, 1, 1) of every layer's head from ``folder``, or those that torchmetrics carries."""
+    file = f"lpips_lin_{backbone}_v0.1.safetensors"
+    if folder is not None and (folder / file).is_file():
+        weights = _load(folder / file)
+    else:
+        import torchmetrics
+
+        carried = Path(torchmetrics.__file__).parent / f"functional/image/lpips_models/{backbone}.pth"
+        weights = torch.load(carried, map_location="cpu", weights_only=True)
+    return [weights[f"lin{i}.model.1.weight"] for i in range(len(BACKBONES[backbone][2]))]
+
+
+def _load(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except Exception as error:
+        raise SemwaveError(f"{file} is not a readable safetensors file: {error}") from error

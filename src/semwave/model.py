@@ -1,0 +1,179 @@
+"""Models by name: everything between a photograph and its symbols, and between symbols and a picture.
+
+    photo -> parser, encoder [-> descent] -> codes -> flow -> channel encoder -> symbols
+    symbols -> channel decoder -> inverse flow -> codes -> generator -> picture, part masks
+
+| model     | pictures         | k         | generator                      | weights                              |
+| --------- | ---------------- | --------- | ------------------------------ | ------------------------------------ |
+| faces-512 | 256, 512, 1024   | 256, 2560 | compositional MobileStyleGAN   | weights/faces-512, card.md beside it |
+"""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec
+from semwave.codespace import CodeSpace
+from semwave.encoder import Encoder
+from semwave.errors import SemwaveError
+from semwave.flow import CodeFlow
+from semwave.generators.compositional import SIZES, CompositionalGenerator, Faces
+from semwave.inversion import invert
+from semwave.masks import part_probabilities
+from semwave.parser import INPUT, FaceParser
+
+WEIGHTS = Path(__file__).parent / "weights"
+MODELS = {"faces-512": WEIGHTS / "faces-512"}
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "flow")
+
+
+class Model(nn.Module):
+    """A whole model; untrained until :meth:`load` is called. :func:`load_model` gives the shipped ones.
+
+    ``flow`` is None in a model trained without one.
+    """
+
+    size = 512
+    sizes = SIZES
+
+    def __init__(self, name: str, flow: bool = True):
+        super().__init__()
+        self.name = name
+        self.parser = FaceParser().to(memory_format=torch.channels_last)
+        self.generator = CompositionalGenerator()
+        self.space = CodeSpace()
+        self.encoder = Encoder().to(memory_format=torch.channels_last)
+        self.flow = CodeFlow() if flow else None
+        self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
+        self.info: dict[str, str] = {}
+        self.eval()
+
+    @property
+    def codecs(self) -> dict[int, Codec]:
+        """The channel codecs by their number of real symbols k."""
+        return {int(k): codec for k, codec in self.codec.items()}
+
+    def invert(
+        self,
+        images: Tensor,
+        steps: int = 0,
+        start: str = "encoder",
+        k: int | None = None,
+        progress: Callable[[int, float], None] | None = None,
+        **options,
+    ) -> Tensor:
+        """Codes (B, 28, 512) of aligned photographs ``images`` (B, 3, H, H) in [-1, 1].
+
+        ``start`` is "encoder", or "mean" for the mean face under the parser's masks; ``steps`` of gradient descent
+        follow (:func:`semwave.inversion.invert`, which takes the other ``options``). With ``k`` they bring closer
+        what arrives through the codec for k symbols and its noise, without it the picture of the codes themselves.
+        """
+        with torch.no_grad():
+            if start == "encoder":
+                coordinates = self.encoder(images, self.parser(images), self.generator.layout)
+            elif start == "mean":
+                codes = self.space.mean.expand(len(images), 28, -1).clone()
+                codes[:, 1] = self.generator.layout.encode(part_probabilities(self.parser.labels(images, INPUT)))
+                coordinates = self.space.coordinates(codes)
+            else:
+                raise SemwaveError(f"inversion cannot start from '{start}'; it starts from encoder or mean")
+        if steps:
+            through = self._through(k) if k else None
+            coordinates = invert(
+                self.generator, self.space, images, coordinates, steps, through=through, progress=progress, **options
+            )
+        return self.space.codes(coordinates)
+
+    def encode(self, codes: Tensor, k: int) -> Tensor:
+        """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512)."""
+        return self._encode(self.space.coordinates(codes), k)
+
+    def _encode(self, coordinates: Tensor, k: int) -> Tensor:
+        return self._codec(k).encode(self.flow(coordinates) if self.flow else coordinates)
+
+    def decode(self, symbols: Tensor, snr_db: Tensor | float) -> Tensor:
+        """Codes (B, 28, 512) of equalised ``symbols`` (B, k) received at ``snr_db``, a number or (B,)."""
+        snr_db = torch.as_tensor(snr_db, dtype=torch.float32).expand(len(symbols))
+        return self.space.codes(self._decode(symbols, snr_db))
+
+    def _decode(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
+        n = self._codec(symbols.shape[1]).decode(symbols, snr_db)
+        return self.flow.inverse(n) if self.flow else n
+
+    def _through(self, k: int) -> Callable[[Tensor], Tensor]:
+        """Coordinates as they arrive over AWGN at the SNR that the codec is made for; the noise is seeded."""
+        random = torch.Generator().manual_seed(0)
+
+        def through(coordinates: Tensor) -> Tensor:
+            symbols = self._encode(coordinates, k)
+            noise = torch.randn(symbols.shape, generator=random) * 10 ** (-DESIGN_SNR_DB / 20)
+            return self._decode(symbols + noise, torch.full((len(symbols),), DESIGN_SNR_DB))
+
+        return through
+
+    def generate(self, codes: Tensor, size: int) -> Faces:
+        """Pictures (B, 3, size, size) and part masks (B, 13, 64, 64) of ``codes`` (B, 28, 512)."""
+        return self.generator(codes, size)
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Codes (count, 28, 512) of random faces."""
+        styles = self.generator.body.map(torch.randn(count, 512, generator=generator))
+        codes = styles[:, None].repeat(1, 28, 1)
+        # One style everywhere gives the same picture under any layout, so the layout is read off the picture.
+        labels = self.parser.labels(self.generator(codes, INPUT).image.clamp(-1, 1), INPUT)
+        codes[:, 1] = self.generator.layout.encode(part_probabilities(labels))
+        return codes
+
+    def _codec(self, k: int) -> Codec:
+        if str(k) not in self.codec:
+            raise SemwaveError(f"model {self.name} has no codec for k = {k}; it has k = {', '.join(self.codec)}")
+        return self.codec[str(k)]
+
+    def files(self) -> dict[str, nn.Module]:
+        """What is kept in a file of its own."""
+        parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if getattr(self, name) is not None}
+        return parts | {f"codec-{k}": codec for k, codec in self.codec.items()}
+
+    def save(self, folder: Path, only: tuple[str, ...] | None = None) -> None:
+        """Write the weights to ``folder`` as safetensors, fp16 but for the code space; ``only`` some files if given."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, module in self.files().items():
+            if only is not None and name not in only:
+                continue
+            state = module.trained_state() if name == "generator" else module.state_dict()
+            half = name != "space"
+            state = {n: (t.half() if half and t.is_floating_point() else t).contiguous() for n, t in state.items()}
+            with NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
+                partial = Path(file.name)
+            save_file(state, partial)
+            partial.chmod(0o644)
+            os.replace(partial, folder / f"{name}.safetensors")
+
+    def load(self, folder: Path, only: tuple[str, ...] | None = None) -> "Model":
+        """Read the weights that :meth:`save` wrote; ``only`` some files where given."""
+        for name, module in self.files().items():
+            if only is not None and name not in only:
+                continue
+            path = folder / f"{name}.safetensors"
+            if not path.is_file():
+                raise SemwaveError(f"model {self.name} is incomplete: {path} is missing; install semwave again")
+            module.load_state_dict(load_file(path), strict=name != "generator")
+        card = folder / "model.json"
+        self.info = json.loads(card.read_text()) if card.is_file() else {}
+        return self.eval()
+
+
+@functools.cache
+def load_model(name: str = "faces-512") -> Model:
+    """The shipped model ``name``, for inference on the CPU. Raises :class:`SemwaveError` for an unknown name."""
+    if name not in MODELS:
+        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
+    return Model(name).load(MODELS[name]).requires_grad_(False)

@@ -1,0 +1,300 @@
+"""Send photographs through the whole chain: the paper's Fig. 1 from left to right.
+
+read, align -> invert -> encode ~~ channel ~~> decode -> generate -> pictures and a row of the report
+        once a photo        |  for every k   |  for every SNR
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import Tensor
+
+from semwave import align, images
+from semwave import model as models
+from semwave.channels import checked_snr, make_channel
+from semwave.errors import SemwaveError
+from semwave.metrics import psnr
+from semwave.receiver import Receiver
+from semwave.transmitter import Transmitter, ratio_text, source_numbers
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm")
+OWN_PICTURES = (".received.png", ".comparison.png")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file to send, and the name, unique in one run, under which its pictures are written."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, and the report's row."""
+
+    sent: np.ndarray
+    received: np.ndarray
+    row: dict
+
+
+class Sender:
+    """A transmitter for every k, a channel, and a receiver.
+
+    Args:
+        model: name of a shipped model, or a loaded one.
+        ks: numbers of real symbols an image.
+        snrs_db: Es/N0 of the channels in dB.
+        channel: "awgn" or "rayleigh".
+        size: width and height in pixels at which the photo is taken and drawn again.
+        align_faces: find the face and align it; otherwise the photo is already in the frame.
+        refine_steps: steps of gradient descent of the inversion.
+        perceptual: refine by MSE and ``lpips`` instead of the MSE alone.
+        seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
+            SNR, so that a photo's result does not depend on what else is sent.
+        lpips: LPIPS(alex), or None to leave it out of the report.
+
+    Raises:
+        SemwaveError: any of these that is not offered.
+    """
+
+    def __init__(
+        self,
+        model: str | models.Model,
+        ks: tuple[int, ...],
+        snrs_db: tuple[float, ...],
+        channel: str = "awgn",
+        size: int = 512,
+        align_faces: bool = True,
+        refine_steps: int = 0,
+        perceptual: bool = False,
+        seed: int = 0,
+        lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ):
+        self.channel_name, self.channel = channel, make_channel(channel)
+        for snr_db in snrs_db:
+            checked_snr(snr_db, 1)
+        model = models.load_model(model) if isinstance(model, str) else model
+        if perceptual and lpips is None:
+            raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
+        self.transmitters = [Transmitter(model, k, refine_steps, lpips if perceptual else None) for k in ks]
+        self.receiver = Receiver(model, size)
+        self.snrs_db, self.size, self.seed = snrs_db, size, seed
+        self.align_faces, self.lpips = align_faces, lpips
+
+    def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
+        """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
+
+        ``progress(step, mse)`` is called after every step of refinement.
+
+        Raises:
+            SemwaveError: the photo cannot be read, or has no face.
+        """
+        start = perf_counter()
+        picture = images.read_image(photo.path)
+        picture = (align.align if self.align_faces else align.in_frame)(picture, self.size)
+        seconds = {"align": perf_counter() - start}
+
+        for transmitter in self.transmitters:
+            # Refinement looks at what arrives, so its codes are another transmitter's no more.
+            if transmitter is self.transmitters[0] or transmitter.refine_steps:
+                start = perf_counter()
+                codes = transmitter.invert(images.to_tensor(picture), progress)
+                seconds["invert"] = perf_counter() - start
+            start = perf_counter()
+            symbols = transmitter.encode(codes)
+            seconds["encode"] = perf_counter() - start
+            for snr_db in self.snrs_db:
+                yield self._over_the_air(photo, picture, symbols, snr_db, dict(seconds))
+
+    def _over_the_air(
+        self, photo: Photo, picture: np.ndarray, symbols: Tensor, snr_db: float, seconds: dict[str, float]
+    ) -> Sent:
+        start = perf_counter()
+        arrived = self.channel(symbols, snr_db, noise_generator(self.seed, photo.name))
+        seconds["channel"] = perf_counter() - start
+
+        start = perf_counter()
+        codes = self.receiver.decode(arrived.symbols, arrived.snr_db, arrived.fading)
+        seconds["decode"] = perf_counter() - start
+
+        start = perf_counter()
+        received = images.to_uint8(self.receiver.generate(codes)[0])
+        seconds["generate"] = perf_counter() - start
+        return Sent(picture, received, self._row(photo, picture, received, symbols.shape[1], snr_db, seconds))
+
+    def _row(
+        self,
+        photo: Photo,
+        sent: np.ndarray,
+        received: np.ndarray,
+        k: int,
+        snr_db: float,
+        seconds: dict[str, float],
+    ) -> dict:
+        a, b = images.to_tensor(sent), images.to_tensor(received)
+        with torch.no_grad():
+            quality = psnr(a, b, data_range=2).item()
+            distance = round(self.lpips(a, b).item(), 4) if self.lpips else None
+        return {
+            "photo": photo.path.name,
+            "size": self.size,
+            "n": source_numbers(self.size),
+            "k": k,
+            "complex_symbols": k // 2,
+            "ratio": ratio_text(k, self.size),
+            "snr_db": snr_db,
+            "channel": self.channel_name,
+            "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
+            "lpips_alex": distance,
+            "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
+        }
+
+
+def noise_generator(seed: int, name: str) -> torch.Generator:
+    """The generator of the noise that a photo called ``name`` meets."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def find_photos(arguments: list[Path]) -> list[Photo]:
+    """The photos that ``arguments`` name: pictures, folders of pictures, lists (.txt, a file name a line).
+
+    The files of a list stand beside it or in the folder ``images`` beside it; their suffix may be left out.
+
+    Raises:
+        SemwaveError: a file that is not there, a folder without pictures, a list without names.
+    """
+    paths: list[Path] = []
+    for argument in arguments:
+        if argument.is_dir():
+            paths += _in_folder(argument)
+        elif not argument.exists():
+            raise SemwaveError(f"{argument}: no such file or folder; check the name")
+        elif argument.suffix.lower() == ".txt":
+            paths += _in_list(argument)
+        else:
+            paths.append(argument)
+    photos: list[Photo] = []
+    taken: set[str] = set()
+    for path in paths:
+        name, count = path.stem, 1
+        while name in taken:
+            count += 1
+            name = f"{path.stem}-{count}"
+        taken.add(name)
+        photos.append(Photo(path, name))
+    return photos
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.endswith(OWN_PICTURES)
+    ]
+    if not found:
+        raise SemwaveError(f"{folder}: no pictures in this folder; they end in {', '.join(SUFFIXES)}")
+    return found
+
+
+def _in_list(file: Path) -> list[Path]:
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise SemwaveError(f"{file}: not a readable list of file names in UTF-8") from None
+    if not names:
+        raise SemwaveError(f"{file}: the list is empty; write one file name a line")
+    found = []
+    for name in names:
+        places = [
+            folder / (name + suffix) for folder in (file.parent, file.parent / "images") for suffix in ("", *SUFFIXES)
+        ]
+        try:
+            found.append(next(place for place in places if place.is_file()))
+        except (StopIteration, OSError, ValueError):
+            raise SemwaveError(f"{file}: '{name}' is neither beside the list nor in images/ beside it") from None
+    return found
+
+
+def send_photos(
+    sender: Sender, photos: list[Photo], out: Path, report: Path, pictures: bool, console: Console
+) -> tuple[list[dict], list[str]]:
+    """Send ``photos``, write their pictures to ``out`` and, after every photo, the rows so far to ``report``.
+
+    A photo that fails does not stop the others. Returns the rows and one line for every photo that failed.
+
+    Raises:
+        SemwaveError: a file cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    if report.is_dir():
+        raise SemwaveError(f"{report}: is a folder; give a file name to --report")
+    rows: list[dict] = []
+    failures: list[str] = []
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("photos", total=len(photos))
+        steps = bars.add_task("refining", visible=False, total=sender.transmitters[0].refine_steps)
+        for photo in photos:
+            bars.update(steps, completed=0, visible=False)
+            try:
+                results = list(sender(photo, lambda step, *_: bars.update(steps, completed=step, visible=True)))
+            except SemwaveError as error:
+                failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
+                continue
+            finally:
+                bars.advance(bar)
+            for result in results if pictures else ():
+                name = photo.name + _variant(result.row, sender)
+                images.write_png(out / f"{name}.received.png", result.received)
+                images.write_png(out / f"{name}.comparison.png", side_by_side(result.sent, result.received))
+            rows += [result.row for result in results]
+            images.write_json(report, rows)
+    return rows, failures
+
+
+def _variant(row: dict, sender: Sender) -> str:
+    """What tells the pictures of one photo apart: nothing unless it is sent with several k or SNRs."""
+    k = f".k{row['k']}" if len(sender.transmitters) > 1 else ""
+    return k + (f".{row['snr_db']:g}dB" if len(sender.snrs_db) > 1 else "")
+
+
+def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two pictures (H, W, 3) with a thin white gap between them."""
+    gap = np.full((len(left), max(2, len(left) // 64), 3), 255, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
+def summary(rows: list[dict]) -> Table:
+    """Mean PSNR and LPIPS(alex) over the photos, for every ratio and SNR."""
+    table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", "LPIPS(alex)")
+    ks, snrs_db = (dict.fromkeys(row[key] for row in rows) for key in ("k", "snr_db"))
+    for k, snr_db in product(ks, snrs_db):
+        group = [row for row in rows if row["k"] == k and row["snr_db"] == snr_db]
+        table.add_row(
+            group[0]["ratio"],
+            str(k),
+            str(k // 2),
+            f"{snr_db:g}",
+            str(len(group)),
+            _mean([row["psnr_db"] for row in group], 2),
+            _mean([row["lpips_alex"] for row in group], 3),
+        )
+    return table
+
+
+def _mean(values: list[float | None], digits: int) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.{digits}f}" if known else "-"

@@ -1,0 +1,1 @@
+"""Training: every shipped weight can be made again by ``semwave train``."""

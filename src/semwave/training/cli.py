@@ -1,0 +1,215 @@
+"""``semwave train``: makes every shipped weight again, one step after the other."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from semwave.model import Model
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec. "
+    "Each step reads the weights of the earlier ones from --weights and adds its own. An interrupted run goes on.",
+)
+
+Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
+Weights = Annotated[Path, typer.Option(help="Folder of the model's weights, read and written.")]
+Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and generated faces.")]
+Lpips = Annotated[
+    Path | None,
+    typer.Option("--lpips-weights", envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder of the LPIPS weights."),
+]
+Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images a step.")]
+Rate = Annotated[float, typer.Option(min=0, help="Highest learning rate.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
+Precision = Annotated[str, typer.Option(help="no, bf16 or fp16: accelerate's mixed precision.")]
+FACES = 800
+
+
+def _open(weights: Path, *needed: str, flow: bool = True) -> "Model":
+    """The model with what ``weights`` holds; the files in ``needed`` must be there."""
+    import torch
+
+    from semwave.model import Model
+
+    model = Model(weights.name, flow=flow)
+    there = tuple(name for name in model.files() if (weights / f"{name}.safetensors").is_file())
+    model.load(weights, tuple({*there, *needed}))
+    if "space" not in there:
+        z = torch.randn(20_000, 512, generator=torch.Generator().manual_seed(0))
+        model.space.measure(model.generator.body.map(z))
+        model.save(weights, ("space",))
+    return model.requires_grad_(False)
+
+
+def _faces(model: "Model", runs: Path, seed: int) -> dict:
+    from semwave.training.faces import make_faces, make_plain
+
+    plain = make_plain(model.generator, model.parser, FACES, seed, runs / "plain.pt")
+    return make_faces(model.generator, model.space, plain, seed, runs / "faces.pt")
+
+
+@app.command()
+def parser(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), steps: Steps = 750, batch: Batch = 16, rate: Rate = 2e-3,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The face parser, on human-made masks; prints its F1 on the test masks."""
+    from semwave.training.data import read_photos
+    from semwave.training.loop import Schedule
+    from semwave.training.parser import evaluate_parser, train_parser
+
+    model = _open(weights)
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
+    model.parser = train_parser(data, runs / "parser", schedule, precision)
+    model.save(weights, ("parser",))
+    _show("F1 on the test masks, 512 px", evaluate_parser(model.parser, read_photos(data, "test", 512)))
+
+
+@app.command()
+def heads(
+    weights: Weights, runs: Runs = Path("runs"), steps: Steps = 300, batch: Batch = 2, rate: Rate = 2e-3,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The generator's output heads below 1024 px, on random faces."""
+    from semwave.training.heads import train_heads
+    from semwave.training.loop import Schedule
+
+    model = _open(weights)
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=20, checkpoint_every=50, seed=seed)
+    train_heads(model.generator, runs / "heads", schedule, precision)
+    model.save(weights, ("generator",))
+
+
+@app.command()
+def masks(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), steps: Steps = 600, batch: Batch = 32, rate: Rate = 2e-3,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The layout coder, on human-made masks and on the parser's labels of random faces."""
+    import torch
+
+    from semwave.parser import INPUT
+    from semwave.training.data import read_photos
+    from semwave.training.faces import make_plain
+    from semwave.training.loop import Schedule
+    from semwave.training.masks import evaluate_masks, train_masks
+
+    model = _open(weights, "parser", "generator")
+    made = make_plain(model.generator, model.parser, FACES, seed, runs / "plain.pt")["labels"]
+    labels = torch.cat([read_photos(data, "train", INPUT).labels[:, ::2, ::2], made])
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
+    train_masks(model.generator.layout, labels, runs / "masks", schedule, precision)
+    model.save(weights, ("generator",))
+    test = read_photos(data, "test", INPUT).labels
+    _show(
+        "agreement of masks out of the layout code with the test masks, 64 px",
+        evaluate_masks(model.generator.layout, test),
+    )
+
+
+@app.command()
+def encoder(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, code_steps: Steps = 250,
+    steps: Steps = 460, batch: Batch = 8, rate: Rate = 5e-4, seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The encoder: first the codes of generated faces, then photographs through the generator."""
+    from semwave.metrics import LPIPS
+    from semwave.parser import INPUT
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.encoder import Chain, train_codes, train_pictures
+    from semwave.training.loop import Schedule
+
+    model = _open(weights, "parser", "generator", "space")
+    distance = LPIPS("alex", lpips_weights)
+    faces, photos = _faces(model, runs, seed), without_validation(read_photos(data, "train", INPUT))
+    first = Schedule(steps=code_steps, batch=16, rate=1e-3, seed=seed, checkpoint_every=100)
+    if not (runs / "encoder" / "checkpoint.pt").exists():
+        train_codes(model.encoder, model.parser, model.generator, model.space, faces, runs / "codes", first, precision)
+    second = Schedule(steps=steps, batch=batch, rate=rate, seed=seed, checkpoint_every=100)
+    chain = Chain(model.encoder, model.generator)
+    train_pictures(chain, model.parser, model.space, photos, faces, distance, runs / "encoder", second, precision)
+    model.save(weights, ("encoder", "generator"))
+
+
+@app.command()
+def flow(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), steps: Steps = 400, batch: Batch = 64, rate: Rate = 1e-3,
+    seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Stage 1: the flow, on the codes of generated faces and of photographs."""
+    import torch
+
+    from semwave.parser import INPUT
+    from semwave.training.codec import gaussians_of
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.flow import train_flow
+    from semwave.training.loop import Schedule
+
+    model = _open(weights, "parser", "generator", "space", "encoder")
+    fresh, model.flow = model.flow, None
+    photos = without_validation(read_photos(data, "train", INPUT))
+    images = torch.cat([photos.images, photos.images.flip(3), _faces(model, runs, seed)["images"]])
+    model.flow = train_flow(
+        fresh.requires_grad_(True),
+        gaussians_of(model, images),
+        runs / "flow",
+        Schedule(steps, batch, rate, seed=seed),
+    )
+    model.save(weights, ("flow",))
+
+
+@app.command()
+def codec(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 500,
+    batch: Batch = 8, rate: Rate = 3e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
+    fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 80,
+    last_steps: Annotated[int, typer.Option(min=1, help="Further steps at 512 px, then twice as many.")] = 150,
+    no_flow: Annotated[bool, typer.Option("--no-flow", help="Train a model without a flow, to compare.")] = False,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """Stage 2: encoder, flow and channel codecs together, through noise; at 128, 256 and 512 px."""
+    import torch
+
+    from semwave.metrics import LPIPS
+    from semwave.parser import INPUT
+    from semwave.training.codec import gaussians_of, sensitivity, train_codec
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.encoder import PICTURE
+    from semwave.training.loop import Schedule
+
+    model = _open(weights, "parser", "generator", "space", "encoder", *(() if no_flow else ("flow",)), flow=not no_flow)
+    distance = LPIPS("alex", lpips_weights)
+    run = runs / ("codec-no-flow" if no_flow else "codec")
+    photos, faces = without_validation(read_photos(data, "train", INPUT)), _faces(model, runs, seed)
+    if not (run / "checkpoint.pt").exists():
+        n = gaussians_of(model, torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]]))
+        metric = sensitivity(model, n[: len(photos)], probes, seed)
+        for one in model.codecs.values():
+            one.start_linear(n, metric)
+    target = weights.with_name(weights.name + "-no-flow") if no_flow else weights
+    coarse = Schedule(steps, batch, rate, seed=seed)
+    train_codec(model, photos, faces, distance, run, coarse, PICTURE, 0.1, 1.0, 1, precision)
+    model.save(target)
+    fine = Schedule(fine_steps, batch=6, rate=rate / 3, seed=seed + 1, checkpoint_every=20)
+    train_codec(model, photos, faces, distance, runs / f"{run.name}-256", fine, INPUT, 0.0, 1.0, 1, precision)
+    model.save(target)
+    large = without_validation(read_photos(data, "train", 512))
+    for i, (share, lpips_weight) in enumerate(((1, 2.0), (2, 3.0))):
+        last = Schedule(share * last_steps, batch=4, rate=rate, warmup=10, seed=seed + 2 + i, checkpoint_every=20)
+        name = f"{run.name}-512-{i + 1}"
+        train_codec(model, large, faces, distance, runs / name, last, 512, 0.0, lpips_weight, 0, precision)
+    model.save(target)
+
+
+def _show(title: str, scores: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "", title=title)
+    for name, score in scores.items():
+        table.add_row(name, f"{score:.4f}")
+    Console().print(table)

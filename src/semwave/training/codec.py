@@ -1,0 +1,112 @@
+"""Stage 2: train encoder, flow, codec and the generator's head together through the channel."""
+
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semwave.channels import CHANNELS
+from semwave.codespace import COORDINATES
+from semwave.layout import CODES
+from semwave.metrics import LPIPS
+from semwave.model import Model
+from semwave.training.data import Photos, augment, pick, to_float
+from semwave.training.encoder import MSE_WEIGHT, PICTURE
+from semwave.training.faces import batch_of
+from semwave.training.loop import Schedule, fit
+
+SNR_DB = (5.0, 10.0)
+QUIET_SNR_DB = 30.0
+CODE_WEIGHT = 0.05
+
+
+def _arrived(
+    model: Model, images: Tensor, k: int, snr_db: Tensor, random: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """N before the channel, N^ after it, and the codes that arrive, of ``images`` (B, 3, H, H), ``k`` symbols each."""
+    with torch.no_grad():
+        logits = model.parser(images)
+    coordinates = model.encoder(images, logits, model.generator.layout)
+    with torch.autocast(images.device.type, enabled=False):
+        n = model.flow(coordinates.float()) if model.flow else coordinates.float()
+        codec = model.codecs[k]
+        received = CHANNELS["awgn"]()(codec.encode(n), snr_db, random)
+        arrived = codec.decode(received.symbols, received.snr_db)
+        back = model.flow.inverse(arrived) if model.flow else arrived
+        return n, arrived, model.space.codes(back)
+
+
+@torch.no_grad()
+def gaussians_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
+    """N (len(images), 28, 256) of photographs ``images`` (N, 3, 256, 256) uint8."""
+    rows = []
+    for start in track(range(0, len(images), batch), "encoding photographs"):
+        photos = to_float(images[start : start + batch])
+        with torch.autocast("cpu", torch.bfloat16):
+            coordinates = model.encoder(photos, model.parser(photos), model.generator.layout)
+        rows.append(model.flow(coordinates) if model.flow else coordinates)
+    return torch.cat(rows)
+
+
+def sensitivity(model: Model, n: Tensor, probes: int, seed: int, batch: int = 4) -> Tensor:
+    """How much the picture moves with each code, E[J^T J] (28, 256, 256), J the Jacobian of the 128 px picture
+    with respect to N: estimated with ``probes`` random directions at random rows of ``n``."""
+    random = torch.Generator().manual_seed(seed)
+    total = torch.zeros(CODES, COORDINATES, COORDINATES)
+    for _ in track(range(0, probes, batch), "measuring sensitivity"):
+        at = n[pick(len(n), batch, random)].clone().requires_grad_(True)
+        coordinates = model.flow.inverse(at) if model.flow else at
+        with torch.autocast("cpu", torch.bfloat16):
+            image = model.generator(model.space.codes(coordinates), PICTURE).image
+        direction = torch.randn(image.shape, generator=random)
+        (gradient,) = torch.autograd.grad((image.float() * direction).sum(), at)
+        total += torch.einsum("bci,bcj->cij", gradient, gradient)
+    mean = total / probes
+    mean = mean / mean.diagonal(0, 1, 2).mean()
+    # The layout's unused coordinates move nothing and stay at zero.
+    return 0.5 * mean + 0.5 * torch.diag_embed(mean.diagonal(0, 1, 2))
+
+
+def train_codec(
+    model: Model, photos: Photos, faces: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
+    size: int, quiet_share: float, lpips_weight: float, generated: int, precision: str = "bf16",
+) -> Model:  # fmt: skip
+    """Photographs through the whole chain: MSE and LPIPS at ``size`` px, and the MSE between N and N^.
+
+    ``photos`` are at 256 px, or at 512 for ``size`` 512; ``generated`` images of a batch are of ``faces``.
+
+    SNR uniform in 5..10 dB, reached from 30 dB over the first ``quiet_share`` of the steps; the codecs take turns.
+    """
+    ks = sorted(model.codecs)
+    model.requires_grad_(True)
+    model.parser.requires_grad_(False)
+    model.generator.body.requires_grad_(False)
+    model.generator.heads.requires_grad_(False)
+    model.generator.heads[str(size)].requires_grad_(True)
+
+    def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        index = pick(len(photos), schedule.batch - generated, random)
+        real, _labels = augment(to_float(photos.images[index]), photos.labels[index], random, strength=0.2)
+        images = real
+        if generated:
+            made, _truth = batch_of(faces, pick(len(faces["images"]), generated, random))
+            images = torch.cat([real, made])
+        images = images.to(device)
+        quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
+        low, high = SNR_DB
+        snr_db = low + (high - low) * torch.rand(len(images), generator=random)
+        snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
+        k = ks[int(torch.randint(len(ks), (), generator=random))]
+        n, arrived, codes = _arrived(model, images, k, snr_db, random)
+        picture = model.generator(codes, size).image.float()
+        truth = functional.avg_pool2d(images, images.shape[-1] // size)
+        squared = (picture - truth).square().mean((1, 2, 3))
+        distance = lpips(picture, truth).mean()
+        code = (arrived - n).square().mean()
+        total = MSE_WEIGHT * squared.mean() + lpips_weight * distance + CODE_WEIGHT * code
+        psnr = (10 * torch.log10(4 / squared[: len(real)].detach())).mean()
+        return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": distance, f"code_{k}": code}
+
+    return fit(model, loss, schedule, run, precision, slow=("codec.", "generator."))

@@ -1,0 +1,120 @@
+"""One training loop for every model: device and precision by accelerate, checkpoints, resume, a JSON-lines log."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from semwave.errors import SemwaveError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    ``steps`` optimiser steps of ``batch`` images a process; the learning rate rises to ``rate`` over ``warmup``
+    steps and falls along a half cosine to a hundredth of it; a checkpoint every ``checkpoint_every`` steps.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    warmup: int = 50
+    checkpoint_every: int = 200
+    seed: int = 0
+
+    def factor(self, step: int) -> float:
+        """Learning rate at ``step`` as a share of ``rate``."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / max(1, self.steps)))
+        return rise * (0.01 + 0.99 * fall)
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]],
+    schedule: Schedule,
+    run: Path,
+    precision: str = "no",
+    max_gradient: float = 1.0,
+    slow: tuple[str, ...] = (),
+) -> nn.Module:
+    """Minimise ``loss`` over the trainable parameters of ``model``; returns the model, trained.
+
+    ``loss(model, step, generator, device)`` returns a dict whose ``"loss"`` is minimised; the other entries are
+    logged. All its random draws must come from ``generator``, which is seeded by the step and the process, so that
+    a resumed run gives the same state as one without interruption. ``run`` receives ``checkpoint.pt`` and
+    ``log.jsonl``; a checkpoint found there is continued. ``precision`` is accelerate's ``mixed_precision``;
+    parameters whose name starts with one of ``slow`` learn at a tenth of the rate.
+    Raises :class:`SemwaveError` when the loss is no longer finite.
+    """
+    # accelerate keeps the precision of the first run in a process; two runs may differ.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(mixed_precision=precision)
+    run.mkdir(parents=True, exist_ok=True)
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    groups = [
+        {
+            "params": [p for name, p in trainable.items() if name.startswith(slow) == is_slow],
+            "share": 0.1 if is_slow else 1.0,
+        }
+        for is_slow in (False, True)
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    checkpoint, first = run / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    model, optimizer = accelerator.prepare(model, optimizer)
+    generator = torch.Generator()
+    columns = (
+        TextColumn(run.name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, disable=not accelerator.is_main_process) as progress:
+        task = progress.add_task("train", total=schedule.steps, completed=first, note="")
+        started = time.perf_counter()
+        for step in range(first, schedule.steps):
+            generator.manual_seed((schedule.seed * 1_000_003 + step) * 64 + accelerator.process_index)
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.rate * schedule.factor(step) * group["share"]
+            with accelerator.autocast():
+                terms = loss(model, step, generator, accelerator.device)
+            if not torch.isfinite(terms["loss"]):
+                raise SemwaveError(f"the loss of {run.name} is not finite at step {step}; resume with a lower rate")
+            optimizer.zero_grad(set_to_none=True)
+            accelerator.backward(terms["loss"])
+            accelerator.clip_grad_norm_(trainable.values(), max_gradient)
+            optimizer.step()
+            last = step + 1 == schedule.steps
+            if accelerator.is_main_process and (step % 10 == 0 or last):
+                row = {name: round(float(term.detach()), 6) for name, term in terms.items()}
+                note = " ".join(f"{name} {value:.4f}" for name, value in row.items())
+                with (run / "log.jsonl").open("a") as log:
+                    seconds = round(time.perf_counter() - started, 1)
+                    log.write(json.dumps({"step": step, "seconds": seconds, **row}) + "\n")
+                progress.update(task, note=note)
+            if accelerator.is_main_process and ((step + 1) % schedule.checkpoint_every == 0 or last):
+                state = {
+                    "model": accelerator.unwrap_model(model).state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step + 1,
+                }
+                partial = checkpoint.with_suffix(".partial")
+                torch.save(state, partial)
+                partial.replace(checkpoint)
+            progress.advance(task)
+    return accelerator.unwrap_model(model).eval()

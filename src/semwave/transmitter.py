@@ -1,0 +1,122 @@
+"""The transmitter: a photograph becomes k real numbers.
+
+    photo F -> invert -> codes L (28 x 512) -> flow -> N -> channel encoder -> X: k symbols of unit power
+
+The left half of the paper's Fig. 1. The flow and the channel encoder are the model's :meth:`encode`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from semwave import model as models
+from semwave.errors import SemwaveError
+
+MOST_REFINE_STEPS = 10_000
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Transmission:
+    """What goes on air, ``symbols`` (B, k) float32, mean square one per image, and what it was made from.
+
+    ``codes`` (B, 28, 512) stay with the transmitter; ``seconds`` is the time of "invert" and "encode".
+    """
+
+    symbols: Tensor
+    codes: Tensor
+    seconds: dict[str, float]
+
+
+class Transmitter:
+    """Turns aligned photographs into symbols.
+
+    Args:
+        model: name of a shipped model, or a loaded one.
+        k: number of real symbols an image, one that the model has a codec for.
+        refine_steps: steps of gradient descent after the first estimate of the codes.
+        perceptual: distance of two batches of images, (B,), that refinement lowers beside the MSE, such as
+            :class:`semwave.metrics.LPIPS`; None for the MSE alone, as in the paper.
+
+    Raises:
+        SemwaveError: an unknown model, or a k or number of steps that is not offered.
+    """
+
+    def __init__(
+        self,
+        model: str | models.Model = "faces-512",
+        k: int = 2560,
+        refine_steps: int = 0,
+        perceptual: Distance | None = None,
+    ):
+        self.model = models.load_model(model) if isinstance(model, str) else model
+        if k not in self.model.codecs:
+            offered = ", ".join(map(str, self.model.codecs))
+            raise SemwaveError(f"k = {k} is not offered by {self.model.name}; k is one of {offered}")
+        if not 0 <= refine_steps <= MOST_REFINE_STEPS:
+            raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
+        self.k = k
+        self.refine_steps, self.perceptual = refine_steps, perceptual
+
+    def __call__(self, images: Tensor) -> Transmission:
+        """Symbols of ``images`` (B, 3, H, H) in [-1, 1], aligned.
+
+        Raises:
+            SemwaveError: not a batch of square pictures, or values that are not finite.
+        """
+        start = perf_counter()
+        codes = self.invert(images)
+        inverted = perf_counter()
+        symbols = self.encode(codes)
+        return Transmission(symbols, codes, {"invert": inverted - start, "encode": perf_counter() - inverted})
+
+    @torch.no_grad()
+    def invert(self, images: Tensor, progress: Callable[[int, float], None] | None = None) -> Tensor:
+        """Codes (B, 28, 512) whose pictures, once received, are closest to ``images`` (B, 3, H, H) in [-1, 1].
+
+        ``progress(step, mse)`` is called after every step of refinement.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+            raise SemwaveError(f"need square pictures (B, 3, H, H), not {tuple(images.shape)}; align them first")
+        if not images.isfinite().all():
+            raise SemwaveError("the pictures have values that are not finite numbers")
+        options = {"perceptual": self.perceptual} if self.perceptual else {}
+        return self.model.invert(images, steps=self.refine_steps, k=self.k, progress=progress, **options)
+
+    @torch.no_grad()
+    def encode(self, codes: Tensor) -> Tensor:
+        """Symbols (B, k) of ``codes`` (B, 28, 512)."""
+        return self.model.encode(codes, self.k)
+
+
+def source_numbers(size: int) -> int:
+    """n = H W 3, the numbers of a picture ``size`` pixels wide and high."""
+    return size * size * 3
+
+
+def ratio_text(k: int, size: int) -> str:
+    """The ratio k / n at ``size``, exactly: "10/3072", in lowest terms where it is no multiple of 1/3072."""
+    ratio = Fraction(k, source_numbers(size))
+    whole = ratio * 3072
+    return f"{whole}/3072" if whole.denominator == 1 else str(ratio)
+
+
+def k_of_ratio(ratio: str, size: int, offered: Iterable[int]) -> int:
+    """The k among ``offered`` that makes k / n = ``ratio`` ("1/3072") at ``size``.
+
+    Raises:
+        SemwaveError: not a ratio, or one that no k makes; the message lists those there are.
+    """
+    # The pattern also keeps exponents out: Fraction("1e999999999") would take for ever.
+    wanted = Fraction(ratio) if re.fullmatch(r"\d{1,9}(/0*[1-9]\d{0,8}|\.\d{1,15})?", ratio) else None
+    offered = sorted(offered)
+    for k in offered:
+        if Fraction(k, source_numbers(size)) == wanted:
+            return k
+    there_are = ", ".join(f"{ratio_text(k, size)} (k = {k})" for k in offered)
+    raise SemwaveError(f"ratio '{ratio}' is not offered at {size}x{size}; there are {there_are}")

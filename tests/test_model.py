@@ -1,0 +1,151 @@
+"""The model as one thing: on the disk and back, what it offers, and shapes through its chain. Nothing is trained."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from semwave.codespace import LAYOUT_CODE
+from semwave.errors import SemwaveError
+from semwave.layout import CODE_SIZE, CODES
+from semwave.masks import NUMBERS
+from semwave.model import MODELS, Model, load_model
+
+FILES = {"parser", "generator", "space", "encoder", "flow", "codec-256", "codec-2560"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """As if trained: nothing that is saved is left as a new model has it."""
+    torch.manual_seed(0)
+    model = Model("mine").requires_grad_(False)
+    for file, module in model.files().items():
+        state = module.trained_state() if file == "generator" else module.state_dict()
+        for tensor in state.values():
+            tensor += 0.02 * torch.rand(tensor.shape) if tensor.is_floating_point() else 3
+    model.space.measure(model.generator.body.map(torch.randn(1000, CODE_SIZE)))
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "mine"
+    model.save(folder)
+    return folder
+
+
+def test_the_files_of_a_model(folder):
+    assert {path.name for path in folder.iterdir()} == {f"{name}.safetensors" for name in FILES}
+    with safe_open(folder / "generator.safetensors", "pt") as file:
+        assert not any(name.startswith("body.") for name in file.keys())  # noqa: SIM118
+
+
+def test_weights_survive_the_disk(model, folder):
+    (folder / "model.json").write_text(json.dumps({"licence": "none"}))
+    again = Model("mine").load(folder)
+    (folder / "model.json").unlink()
+    assert again.info == {"licence": "none"} and not again.training
+    state = again.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        if name.startswith("space.") or not tensor.is_floating_point():
+            assert torch.equal(state[name], tensor), name
+        else:
+            # Half precision: 11 bits.
+            torch.testing.assert_close(state[name], tensor, atol=1e-6, rtol=2**-11, msg=name)
+
+
+def test_some_files_alone(model, folder, tmp_path):
+    model.save(tmp_path, ("space",))
+    assert [path.name for path in tmp_path.iterdir()] == ["space.safetensors"]
+    fresh = Model("mine")
+    before = fresh.encoder.part.clone()
+    fresh.load(folder, ("space", "codec-256"))
+    assert torch.equal(fresh.space.directions, model.space.directions)
+    assert torch.equal(fresh.encoder.part, before)
+
+
+def test_a_missing_file_is_named(tmp_path, model):
+    model.save(tmp_path, ("parser",))
+    with pytest.raises(SemwaveError, match=r"mine is incomplete: .*generator\.safetensors is missing"):
+        model.load(tmp_path)
+
+
+def test_an_unknown_model_lists_those_there_are():
+    with pytest.raises(SemwaveError, match="'cats'.*" + ", ".join(MODELS)):
+        load_model("cats")
+
+
+def test_an_unknown_k_lists_those_there_are(model):
+    with pytest.raises(SemwaveError, match="k = 100; it has k = 256, 2560"):
+        model.encode(torch.zeros(1, CODES, CODE_SIZE), 100)
+    with pytest.raises(SemwaveError, match="k = 100; it has k = 256, 2560"):
+        model.decode(torch.zeros(1, 100), 10.0)
+    with pytest.raises(SemwaveError, match="k = 100; it has k = 256, 2560"):
+        model.invert(torch.zeros(1, 3, 256, 256), steps=1, k=100)
+
+
+def test_an_unknown_start_lists_those_there_are(model):
+    with pytest.raises(SemwaveError, match="'nowhere'.* encoder or mean"):
+        model.invert(torch.zeros(1, 3, 256, 256), start="nowhere")
+
+
+@pytest.fixture(scope="module")
+def codes(model):
+    return model.sample(2, torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("k", [256, 2560])
+def test_codes_to_symbols_and_back(model, codes, k):
+    symbols = model.encode(codes, k)
+    assert symbols.shape == (2, k) and symbols.dtype == torch.float32
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(2), atol=1e-4, rtol=0)
+    one, each = model.decode(symbols, 10.0), model.decode(symbols, torch.tensor([10.0, 10.0]))
+    assert one.shape == (2, CODES, CODE_SIZE) and torch.equal(one, each)
+    assert not torch.equal(one[1], model.decode(symbols, torch.tensor([10.0, 0.0]))[1])
+
+
+def test_the_flow_stands_between_codes_and_codec(model, codes):
+    n = model.flow(model.space.coordinates(codes))
+    assert torch.equal(model.encode(codes, 256), model.codecs[256].encode(n))
+    symbols, snr_db = torch.randn(1, 256), torch.tensor([7.5])
+    expected = model.space.codes(model.flow.inverse(model.codecs[256].decode(symbols, snr_db)))
+    assert torch.equal(model.decode(symbols, 7.5), expected)
+
+
+def test_a_model_without_a_flow(codes, tmp_path):
+    torch.manual_seed(1)
+    model = Model("plain", flow=False).requires_grad_(False)
+    assert model.flow is None and set(model.files()) == FILES - {"flow"}
+    symbols = model.encode(codes, 256)
+    assert torch.equal(symbols, model.codecs[256].encode(model.space.coordinates(codes)))
+    assert model.decode(symbols, 10.0).shape == codes.shape
+
+
+def test_random_faces_are_one_style_with_a_layout_of_its_own(model, codes):
+    assert codes.shape == (2, CODES, CODE_SIZE)
+    assert torch.equal(codes, model.sample(2, torch.Generator().manual_seed(1)))
+    assert not torch.allclose(codes, model.sample(2, torch.Generator().manual_seed(2)), atol=0.1)
+    others = [i for i in range(CODES) if i != LAYOUT_CODE]
+    assert torch.equal(codes[:, others], codes[:, :1].expand(-1, CODES - 1, -1))
+    assert torch.equal(codes[:, LAYOUT_CODE, :NUMBERS], codes[:, LAYOUT_CODE, NUMBERS : 2 * NUMBERS])
+
+
+@pytest.mark.parametrize("start", ["encoder", "mean"])
+def test_inversion_gives_codes_of_any_size_of_photograph(model, start):
+    photo = torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    codes = model.invert(photo, start=start)
+    assert codes.shape == (1, CODES, CODE_SIZE) and codes.isfinite().all()
+    at_the_mean = torch.allclose(codes[:, 2:], model.space.mean.expand(1, CODES - 2, -1), atol=1e-4)
+    assert at_the_mean == (start == "mean")
+
+
+def test_steps_of_inversion_are_counted_with_and_without_a_channel(model):
+    photo = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    calls = []
+    plain, channel = (
+        model.invert(photo, steps=1, k=k, progress=lambda step, mse: calls.append((step, mse))) for k in (None, 256)
+    )
+    assert [step for step, _ in calls] == [1, 1] and calls[0][1] != calls[1][1]
+    assert not torch.equal(plain, channel)
