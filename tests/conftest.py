@@ -27,7 +27,7 @@ class LinearModel:
         self.info = {"licence": "Apache-2.0", "card": "docs/models.md"}
         self.inversions = 0
 
-    def invert(self, images: Tensor, steps=0, k=None, progress=None) -> Tensor:
+    def invert(self, images: Tensor, steps=0, start="encoder", k=None, progress=None) -> Tensor:
         self.inversions += 1
         for step in range(steps if progress else 0):
             progress(step + 1, 0.0)

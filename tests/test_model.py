@@ -87,7 +87,7 @@ def test_an_unknown_k_lists_those_there_are(model):
 
 
 def test_an_unknown_start_lists_those_there_are(model):
-    with pytest.raises(SemwaveError, match="'nowhere'.* encoder or mean"):
+    with pytest.raises(SemwaveError, match=r"'nowhere'.* encoder or mean"):
         model.invert(torch.zeros(1, 3, 256, 256), start="nowhere")
 
 

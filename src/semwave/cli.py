@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, INTERRUPTED = 2, 130
 MOST_FACES = 256
+OPTIMISE_STEPS = 80
 GRID_FACE, GRID_COLUMNS = 256, 4
 # One colour for each of semwave.layout.PARTS.
 PART_COLOURS = (
@@ -40,6 +43,13 @@ PART_COLOURS = (
     (160, 160, 170),
     (255, 120, 220),
 )
+
+
+class Inversion(StrEnum):
+    """How a photograph becomes codes."""
+
+    encoder = "encoder"
+    optimise = "optimise"
 
 
 @contextmanager
@@ -97,7 +107,11 @@ Ratios = Annotated[
 Size = Annotated[int, typer.Option(help="Width and height of the picture in pixels: 256, 512 or 1024.")]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The picture is an aligned square face already.")]
 RefineSteps = Annotated[
-    int, typer.Option(help="Steps of gradient descent after the encoder's estimate; 0 is ten times faster.")
+    int | None,
+    typer.Option(help="Steps of gradient descent (default: none after encoder, 80 with --invert optimise)."),
+]
+Invert = Annotated[
+    Inversion, typer.Option(help="encoder: the codes in one pass; optimise: gradient descent from the mean face.")
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 
@@ -123,7 +137,8 @@ def send(
     channel: Annotated[str, typer.Option(help="awgn, or rayleigh (block fading).")] = "awgn",
     size: Size = 512,
     no_align: NoAlign = False,
-    refine_steps: RefineSteps = 20,
+    invert: Invert = Inversion.encoder,
+    refine_steps: RefineSteps = None,
     perceptual: Annotated[
         bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE; needs --lpips-weights.")
     ] = False,
@@ -158,7 +173,7 @@ def send(
         channel=channel,
         size=size,
         align_faces=not no_align,
-        refine_steps=refine_steps,
+        **_inversion(invert, refine_steps),
         perceptual=perceptual,
         seed=seed,
         lpips=lpips,
@@ -185,7 +200,8 @@ def transmit(
     k: Ks = None,
     size: Size = 512,
     no_align: NoAlign = False,
-    refine_steps: RefineSteps = 20,
+    invert: Invert = Inversion.encoder,
+    refine_steps: RefineSteps = None,
     model: ModelName = "faces-512",
 ) -> None:
     """Turn one photograph into k real symbols of unit power: the transmitter alone."""
@@ -199,7 +215,7 @@ def transmit(
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
     _check_size(loaded, size)
-    transmitter = Transmitter(loaded, ks[0], refine_steps)
+    transmitter = Transmitter(loaded, ks[0], **_inversion(invert, refine_steps))
     try:
         picture = (align.in_frame if no_align else align.align)(picture, size)
     except SemwaveError as error:
@@ -284,6 +300,53 @@ def generate(
     typer.echo(f"{count} faces in {out}, all of them in {out / 'grid.png'}")
 
 
+@app.command()
+def bench(
+    photo: Annotated[Path | None, typer.Option(help="A photo with a face (default: the astronaut).")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to repeat every stage.")] = 3.0,
+    runs: Annotated[int, typer.Option(min=1, help="Fresh processes for import, load and send.")] = 5,
+    report: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file too.")] = None,
+    model: ModelName = "faces-512",
+) -> None:
+    """Measure how long every stage takes on this machine, and how much memory a run needs.
+
+    Medians over the repetitions; the spread is the width of their middle half.
+    """
+    from rich.progress import track
+
+    from semwave import bench as measuring
+    from semwave import images
+
+    if photo is None:
+        from skimage.data import astronaut
+
+        picture = astronaut()
+    else:
+        picture = images.read_image(photo)
+    rows, console = [], Console(stderr=True)
+    measured = chain(
+        measuring.processes(model, picture, runs),
+        ((timing, None) for timing in measuring.stages(model, picture, seconds)),
+    )
+    for timing, memory in track(
+        measured, "measuring", console=console, transient=True, disable=not console.is_terminal
+    ):
+        rows.append(measuring.as_row(timing, memory))
+    if report is not None:
+        images.write_json(report, {"machine": measuring.machine(), "stages": rows})
+    table = Table("stage", "median [s]", "spread [s]", "runs", "images/s", "peak memory [MiB]")
+    for row in rows:
+        figures = (f"{row['median']:.4f}", f"{row['spread']:.4f}", str(row["runs"]), f"{row['images_per_second']:.1f}")
+        table.add_row(str(row["stage"]), *figures, f"{row['peak_memory_mib']:.0f}" if "peak_memory_mib" in row else "")
+    Console().print(table)
+    typer.echo(", ".join(f"{name}: {value}" for name, value in measuring.machine().items()))
+    invert = next(row["median"] for row in rows if row["stage"] == "invert")
+    ratio = measuring.AUTHORS_INVERSION / invert
+    typer.echo(
+        f"inversion by the Semantic StyleGAN authors' code takes {ratio:,.0f} times as long as invert (design figure)"
+    )
+
+
 def coloured_parts(masks: "Tensor", size: int) -> "np.ndarray":
     """Picture uint8 (size, size, 3) of part masks (13, h, w): every pixel has its likeliest part's colour."""
     import numpy as np
@@ -312,6 +375,13 @@ def _grid(pairs: "list[np.ndarray]") -> "np.ndarray":
         top, left = i // columns * height, i % columns * width
         grid[top : top + pair.shape[0], left : left + pair.shape[1]] = pair
     return grid
+
+
+def _inversion(invert: Inversion, refine_steps: int | None) -> dict[str, str | int]:
+    """What ``--invert`` and ``--refine-steps`` mean to a transmitter."""
+    if invert is Inversion.optimise:
+        return {"start": "mean", "refine_steps": OPTIMISE_STEPS if refine_steps is None else refine_steps}
+    return {"start": "encoder", "refine_steps": refine_steps or 0}
 
 
 def _check_size(model: "Model", size: int) -> None:

@@ -27,6 +27,7 @@ from semwave.flow import CodeFlow
 from semwave.generators.compositional import SIZES, CompositionalGenerator, Faces
 from semwave.inversion import invert
 from semwave.masks import part_probabilities
+from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -176,4 +177,5 @@ def load_model(name: str = "faces-512") -> Model:
     """The shipped model ``name``, for inference on the CPU. Raises :class:`SemwaveError` for an unknown name."""
     if name not in MODELS:
         raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
+    keep_freed_memory()
     return Model(name).load(MODELS[name]).requires_grad_(False)

@@ -59,6 +59,7 @@ class Sender:
         size: width and height in pixels at which the photo is taken and drawn again.
         align_faces: find the face and align it; otherwise the photo is already in the frame.
         refine_steps: steps of gradient descent of the inversion.
+        start: where inversion starts, "encoder" or "mean".
         perceptual: refine by MSE and ``lpips`` instead of the MSE alone.
         seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
             SNR, so that a photo's result does not depend on what else is sent.
@@ -77,6 +78,7 @@ class Sender:
         size: int = 512,
         align_faces: bool = True,
         refine_steps: int = 0,
+        start: str = "encoder",
         perceptual: bool = False,
         seed: int = 0,
         lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
@@ -87,7 +89,7 @@ class Sender:
         model = models.load_model(model) if isinstance(model, str) else model
         if perceptual and lpips is None:
             raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
-        self.transmitters = [Transmitter(model, k, refine_steps, lpips if perceptual else None) for k in ks]
+        self.transmitters = [Transmitter(model, k, refine_steps, start, lpips if perceptual else None) for k in ks]
         self.receiver = Receiver(model, size)
         self.snrs_db, self.size, self.seed = snrs_db, size, seed
         self.align_faces, self.lpips = align_faces, lpips

@@ -40,6 +40,7 @@ class Transmitter:
         model: name of a shipped model, or a loaded one.
         k: number of real symbols an image, one that the model has a codec for.
         refine_steps: steps of gradient descent after the first estimate of the codes.
+        start: where inversion starts, "encoder" or "mean" (the mean face, for descent alone, as in the paper).
         perceptual: distance of two batches of images, (B,), that refinement lowers beside the MSE, such as
             :class:`semwave.metrics.LPIPS`; None for the MSE alone, as in the paper.
 
@@ -52,6 +53,7 @@ class Transmitter:
         model: str | models.Model = "faces-512",
         k: int = 2560,
         refine_steps: int = 0,
+        start: str = "encoder",
         perceptual: Distance | None = None,
     ):
         self.model = models.load_model(model) if isinstance(model, str) else model
@@ -61,7 +63,7 @@ class Transmitter:
         if not 0 <= refine_steps <= MOST_REFINE_STEPS:
             raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
         self.k = k
-        self.refine_steps, self.perceptual = refine_steps, perceptual
+        self.refine_steps, self.start, self.perceptual = refine_steps, start, perceptual
 
     def __call__(self, images: Tensor) -> Transmission:
         """Symbols of ``images`` (B, 3, H, H) in [-1, 1], aligned.
@@ -86,7 +88,9 @@ class Transmitter:
         if not images.isfinite().all():
             raise SemwaveError("the pictures have values that are not finite numbers")
         options = {"perceptual": self.perceptual} if self.perceptual else {}
-        return self.model.invert(images, steps=self.refine_steps, k=self.k, progress=progress, **options)
+        return self.model.invert(
+            images, steps=self.refine_steps, start=self.start, k=self.k, progress=progress, **options
+        )
 
     @torch.no_grad()
     def encode(self, codes: Tensor) -> Tensor:

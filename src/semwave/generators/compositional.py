@@ -79,8 +79,10 @@ class CompositionalGenerator(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The state that is ours to ship: all but the wheel's network."""
-        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("body.")}
+        """The state that is ours to ship: all but what stays as the wheel has it."""
+        kept = ("body.mapping", "body.to_image", f"body.blocks.{len(self.body.blocks) - 1}.")
+        state = self.state_dict()
+        return {name: t for name, t in state.items() if not name.startswith(kept) and not name.endswith(".shift")}
 
     def forward(self, codes: Tensor, size: int) -> Faces:
         """Faces of ``codes`` (B, 28, 512). Raises :class:`SemwaveError` for a size that is not offered."""

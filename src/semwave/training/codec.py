@@ -12,6 +12,7 @@ from semwave.codespace import COORDINATES
 from semwave.layout import CODES
 from semwave.metrics import LPIPS
 from semwave.model import Model
+from semwave.parser import INPUT
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT, PICTURE
 from semwave.training.faces import batch_of
@@ -20,6 +21,7 @@ from semwave.training.loop import Schedule, fit
 SNR_DB = (5.0, 10.0)
 QUIET_SNR_DB = 30.0
 CODE_WEIGHT = 0.05
+AUGMENT = 0.35
 
 
 def _arrived(
@@ -75,38 +77,50 @@ def train_codec(
 ) -> Model:  # fmt: skip
     """Photographs through the whole chain: MSE and LPIPS at ``size`` px, and the MSE between N and N^.
 
-    ``photos`` are at 256 px, or at 512 for ``size`` 512; ``generated`` images of a batch are of ``faces``.
+    ``photos`` are at 256 px, or at 512 for ``size`` 512, where pictures are compared at 256 px too. ``generated``
+    images of a batch are of ``faces``; they are also drawn from their known codes, so that the generator, which
+    learns with the rest, does not forget the faces that it knew.
 
     SNR uniform in 5..10 dB, reached from 30 dB over the first ``quiet_share`` of the steps; the codecs take turns.
     """
     ks = sorted(model.codecs)
+    small = min(size, INPUT)
     model.requires_grad_(True)
     model.parser.requires_grad_(False)
-    model.generator.body.requires_grad_(False)
-    model.generator.heads.requires_grad_(False)
-    model.generator.heads[str(size)].requires_grad_(True)
+    model.generator.body.mapping.requires_grad_(False)
+    model.generator.body.mapping_bias.requires_grad_(False)
+
+    def compare(codes: Tensor, images: Tensor, sizes: set[int]) -> tuple[Tensor, Tensor]:
+        """MSE and LPIPS (B,) of the pictures of ``codes`` against ``images``, averaged over ``sizes``."""
+        pairs = [
+            (picture.float(), functional.avg_pool2d(images, images.shape[-1] // width))
+            for width, picture in model.generator.images(codes, tuple(sizes)).items()
+        ]
+        squared = [(picture - truth).square().mean((1, 2, 3)) for picture, truth in pairs]
+        return torch.stack(squared).mean(0), torch.stack([lpips(*pair) for pair in pairs]).mean(0)
 
     def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         index = pick(len(photos), schedule.batch - generated, random)
-        real, _labels = augment(to_float(photos.images[index]), photos.labels[index], random, strength=0.2)
-        images = real
-        if generated:
-            made, _truth = batch_of(faces, pick(len(faces["images"]), generated, random))
-            images = torch.cat([real, made])
-        images = images.to(device)
+        real, _labels = augment(to_float(photos.images[index]), photos.labels[index], random, strength=AUGMENT)
+        made, truth = batch_of(faces, pick(len(faces["images"]), generated, random))
+        real, made = real.to(device), made.to(device)
+        shrunk = functional.interpolate(real, size=(INPUT, INPUT), mode="bilinear", antialias=True)
+        images = torch.cat([shrunk, made])
         quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
         low, high = SNR_DB
         snr_db = low + (high - low) * torch.rand(len(images), generator=random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
         k = ks[int(torch.randint(len(ks), (), generator=random))]
         n, arrived, codes = _arrived(model, images, k, snr_db, random)
-        picture = model.generator(codes, size).image.float()
-        truth = functional.avg_pool2d(images, images.shape[-1] // size)
-        squared = (picture - truth).square().mean((1, 2, 3))
-        distance = lpips(picture, truth).mean()
+        squared, distance = compare(codes[: len(real)], real, {small, size})
+        psnr = (10 * torch.log10(4 / squared.detach())).mean()
+        known = model.space.codes(truth.to(device))
+        again = compare(torch.cat([codes[len(real) :], known]), torch.cat([made, made]), {small})
+        squared, distance = torch.cat([squared, again[0]]), torch.cat([distance, again[1]])
         code = (arrived - n).square().mean()
-        total = MSE_WEIGHT * squared.mean() + lpips_weight * distance + CODE_WEIGHT * code
-        psnr = (10 * torch.log10(4 / squared[: len(real)].detach())).mean()
-        return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": distance, f"code_{k}": code}
+        total = MSE_WEIGHT * squared.mean() + lpips_weight * distance.mean() + CODE_WEIGHT * code
+        shown = distance[: len(real)].mean()
+        known_distance = distance[-generated:].mean()
+        return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": shown, f"code_{k}": code, "lpips_known": known_distance}
 
     return fit(model, loss, schedule, run, precision, slow=("codec.", "generator."))

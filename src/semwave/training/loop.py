@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
+from semwave.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def fit(
     parameters whose name starts with one of ``slow`` learn at a tenth of the rate.
     Raises :class:`SemwaveError` when the loss is no longer finite.
     """
+    keep_freed_memory()
     # accelerate keeps the precision of the first run in a process; two runs may differ.
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(mixed_precision=precision)
@@ -68,7 +70,7 @@ def fit(
         }
         for is_slow in (False, True)
     ]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     checkpoint, first = run / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
