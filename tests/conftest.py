@@ -29,6 +29,7 @@ class LinearModel:
 
     def invert(self, images: Tensor, steps=0, start="encoder", k=None, progress=None) -> Tensor:
         self.inversions += 1
+        self.asked = (start, steps)
         for step in range(steps if progress else 0):
             progress(step + 1, 0.0)
         codes = torch.zeros(len(images), 28, 512)

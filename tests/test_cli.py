@@ -76,6 +76,22 @@ def test_send_takes_several_ratios_and_snrs_at_once(photo, tmp_path, linear_mode
     assert linear_model.inversions == 1 and list(tmp_path.rglob("*.received.png")) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ((), ("encoder", 0)),
+        (("--refine-steps", 3), ("encoder", 3)),
+        (("--invert", "optimise"), ("mean", 80)),
+        (("--invert", "optimise", "--refine-steps", 7), ("mean", 7)),
+    ],
+)
+def test_codes_come_from_the_encoder_or_from_descent(photo, tmp_path, linear_model, options, asked):
+    symbols = tmp_path / "symbols.npy"
+    result = semwave("transmit", photo, "--out", symbols, "--no-align", "--k", 256, "--size", 256, *options)
+    assert result.exit_code == 0, result.output
+    assert linear_model.asked == asked
+
+
 def test_the_same_seed_gives_the_same_bits(photo, tmp_path):
     for out, seed in (("a", 3), ("b", 3), ("c", 4)):
         semwave("send", photo, "--no-align", "--size", 256, "--out", tmp_path / out, "--seed", seed)

@@ -1,10 +1,14 @@
 """The shipped model is held to what it gives today, on a face that it draws itself."""
 
+import json
+
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from semwave import Receiver, Transmitter
 from semwave.channels import CHANNELS
+from semwave.cli import app
 from semwave.metrics import psnr
 from semwave.model import MODELS, load_model
 
@@ -84,3 +88,17 @@ def pooled(image):
 def test_weights_stay_small():
     sizes = [file.stat().st_size for folder in MODELS.values() for file in folder.glob("*.safetensors")]
     assert max(sizes) <= 50 * 2**20 and sum(sizes) <= 100 * 2**20
+
+
+def test_bench_measures_every_stage(tmp_path):
+    report = tmp_path / "bench.json"
+    result = CliRunner().invoke(app, ["bench", "--seconds", "0.1", "--runs", "1", "--report", str(report)])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(report.read_text())
+    rows = {row["stage"]: row for row in measured["stages"]}
+    for stage in ("import semwave", "load the model", "align, 512 px", "invert", "decode, k = 256", "receive"):
+        (row,) = [row for name, row in rows.items() if name.startswith(stage)][:1]
+        assert row["median"] > 0 and row["images_per_second"] > 0 and stage.split(",")[0] in result.stdout
+    # Weights alone are 35 million numbers of 4 bytes.
+    assert 150 < rows["semwave send PHOTO, shell to files"]["peak_memory_mib"] < 4096
+    assert measured["machine"]["threads"] >= 1

@@ -19,9 +19,9 @@ import torch
 from torch.utils.benchmark import Timer
 
 from semwave import align, images
+from semwave import model as models
 from semwave.channels import CHANNELS
 from semwave.errors import SemwaveError
-from semwave.model import load_model
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 
@@ -31,7 +31,8 @@ AUTHORS_INVERSION = 400 * 11.1
 CPU cores, 11.1 s each."""
 STARTING = (
     "from time import perf_counter as now; a = now(); import semwave; b = now(); "
-    "from semwave import Receiver, Transmitter; c = now(); t = Transmitter({name!r}); d = now(); print(b - a, c - b, d - c)"
+    "from semwave import Receiver, Transmitter; c = now(); Transmitter({name!r}); "
+    "print(b - a, c - b, now() - c)"
 )
 
 
@@ -52,7 +53,7 @@ def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
 
     ``photo`` is uint8 (H, W, 3) with a face.
     """
-    model = load_model(name)
+    model = models.load_model(name)
     picture = images.to_tensor(align.align(photo, model.size))
     ks = sorted(model.codecs)
     transmitters, receivers = (

@@ -164,14 +164,15 @@ def flow(
 
 @app.command()
 def codec(
-    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 500,
-    batch: Batch = 8, rate: Rate = 3e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
-    fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 80,
-    last_steps: Annotated[int, typer.Option(min=1, help="Further steps at 512 px, then twice as many.")] = 150,
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps at 128 px.")] = 1600,
+    fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 600,
+    last_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 512 px.")] = 1000,
+    rate: Rate = 4e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
     no_flow: Annotated[bool, typer.Option("--no-flow", help="Train a model without a flow, to compare.")] = False,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """Stage 2: encoder, flow and channel codecs together, through noise; at 128, 256 and 512 px."""
+    """Stage 2: encoder, flow, channel codecs and generator together, through noise; at 128, 256 and 512 px."""
     import torch
 
     from semwave.metrics import LPIPS
@@ -185,23 +186,26 @@ def codec(
     distance = LPIPS("alex", lpips_weights)
     run = runs / ("codec-no-flow" if no_flow else "codec")
     photos, faces = without_validation(read_photos(data, "train", INPUT)), _faces(model, runs, seed)
-    if not (run / "checkpoint.pt").exists():
+    if not (run / f"{PICTURE}" / "checkpoint.pt").exists():
         n = gaussians_of(model, torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]]))
         metric = sensitivity(model, n[: len(photos)], probes, seed)
         for one in model.codecs.values():
             one.start_linear(n, metric)
     target = weights.with_name(weights.name + "-no-flow") if no_flow else weights
-    coarse = Schedule(steps, batch, rate, seed=seed)
-    train_codec(model, photos, faces, distance, run, coarse, PICTURE, 0.1, 1.0, 1, precision)
-    model.save(target)
-    fine = Schedule(fine_steps, batch=6, rate=rate / 3, seed=seed + 1, checkpoint_every=20)
-    train_codec(model, photos, faces, distance, runs / f"{run.name}-256", fine, INPUT, 0.0, 1.0, 1, precision)
-    model.save(target)
-    large = without_validation(read_photos(data, "train", 512))
-    for i, (share, lpips_weight) in enumerate(((1, 2.0), (2, 3.0))):
-        last = Schedule(share * last_steps, batch=4, rate=rate, warmup=10, seed=seed + 2 + i, checkpoint_every=20)
-        name = f"{run.name}-512-{i + 1}"
-        train_codec(model, large, faces, distance, runs / name, last, 512, 0.0, lpips_weight, 0, precision)
+    stages = (
+        # size, steps, images a step and those of generated faces, share of the rate, quiet share, weight of LPIPS
+        (PICTURE, steps, 8, 2, 1.0, 0.1, 1.0),
+        (INPUT, fine_steps, 6, 1, 0.5, 0.0, 1.5),
+        (2 * INPUT, last_steps, 4, 1, 0.5, 0.0, 2.0),
+    )
+    for i, (size, count, batch, generated, share, quiet, lpips_weight) in enumerate(stages):
+        if size > INPUT:
+            photos = without_validation(read_photos(data, "train", size))
+        schedule = Schedule(count, batch, rate * share, warmup=30, checkpoint_every=50, seed=seed + i)
+        train_codec(
+            model, photos, faces, distance, run / str(size), schedule, size, quiet, lpips_weight, generated, precision
+        )
+    # The generator has learnt with the rest, so nothing is written before all of it is done.
     model.save(target)
 
 
