@@ -97,7 +97,7 @@ def test_bench_measures_every_stage(tmp_path):
     measured = json.loads(report.read_text())
     rows = {row["stage"]: row for row in measured["stages"]}
     for stage in ("import semwave", "load the model", "align, 512 px", "invert", "decode, k = 256", "receive"):
-        (row,) = [row for name, row in rows.items() if name.startswith(stage)][:1]
+        row = next(row for name, row in rows.items() if name.startswith(stage))
         assert row["median"] > 0 and row["images_per_second"] > 0 and stage.split(",")[0] in result.stdout
     # Weights alone are 35 million numbers of 4 bytes.
     assert 150 < rows["semwave send PHOTO, shell to files"]["peak_memory_mib"] < 4096

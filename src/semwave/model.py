@@ -166,7 +166,8 @@ class Model(nn.Module):
             path = folder / f"{name}.safetensors"
             if not path.is_file():
                 raise SemwaveError(f"model {self.name} is incomplete: {path} is missing; install semwave again")
-            module.load_state_dict(load_file(path), strict=name != "generator")
+            load = module.load_trained if name == "generator" else module.load_state_dict
+            load(load_file(path))
         card = folder / "model.json"
         self.info = json.loads(card.read_text()) if card.is_file() else {}
         return self.eval()

@@ -82,7 +82,13 @@ class CompositionalGenerator(nn.Module):
         """The state that is ours to ship: all but what stays as the wheel has it."""
         kept = ("body.mapping", "body.to_image", f"body.blocks.{len(self.body.blocks) - 1}.")
         state = self.state_dict()
-        return {name: t for name, t in state.items() if not name.startswith(kept) and not name.endswith(".shift")}
+        return {name: t for name, t in state.items() if not name.startswith(kept) and not name.endswith(".noise")}
+
+    def load_trained(self, state: dict[str, Tensor]) -> None:
+        """Load what :meth:`trained_state` gave. Raises ``RuntimeError`` for names or shapes that differ."""
+        self.load_state_dict(self.state_dict() | state)
+        if missing := self.trained_state().keys() - state.keys():
+            raise RuntimeError(f"missing in the generator's state: {', '.join(sorted(missing))}")
 
     def forward(self, codes: Tensor, size: int) -> Faces:
         """Faces of ``codes`` (B, 28, 512). Raises :class:`SemwaveError` for a size that is not offered."""

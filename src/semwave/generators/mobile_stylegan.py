@@ -91,15 +91,16 @@ class Convolution(nn.Module):
         self.modulation = modulation
         self.depthwise = None if depthwise is None else nn.Parameter(depthwise.reshape(-1, 1, 3, 3))
         self.kernel = nn.Parameter(kernel)
-        self.register_buffer("shift", noise + bias)
+        self.bias = nn.Parameter(bias.reshape(-1))
+        self.register_buffer("noise", noise)
 
     def forward(self, x: Tensor, style: StyleMap) -> Tensor:
         """(B, C, H, W) -> (B, C', H, W)."""
         x = x * style(self.modulation, x.shape[-1])
         if self.depthwise is not None:
             x = functional.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
-        x = functional.conv2d(x, self.kernel, padding=self.kernel.shape[-1] // 2)
-        return functional.leaky_relu_(x + self.shift.to(x.dtype), 0.2)
+        x = functional.conv2d(x, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2)
+        return functional.leaky_relu_(x + self.noise.to(x.dtype), 0.2)
 
 
 class Block(nn.Module):
@@ -149,8 +150,9 @@ class MobileStyleGAN(nn.Module):
         self.to_image = modulation("m.layers.6.to_img.conv", scales[0])
         self.to_image_kernel = nn.Parameter(named["m.layers.6.to_img.conv.weight"])
         self.to_image_bias = nn.Parameter(named["m.layers.6.to_img.bias"].reshape(-1))
-        layers = [t for _, t in read_constants(folder / "MappingNetwork") if t.dim() == 2 and t.shape == (512, 512)]
-        biases = [t for _, t in read_constants(folder / "MappingNetwork") if t.shape == (512,)]
+        mapping = [tensor for _, tensor in read_constants(folder / "MappingNetwork")]
+        layers = [t for t in mapping if t.shape == (512, 512)]
+        biases = [t for t in mapping if t.shape == (512,)]
         self.mapping = nn.ParameterList(layers)
         self.mapping_bias = nn.ParameterList(biases)
         self.requires_grad_(False)
