@@ -1,6 +1,6 @@
 """Models by name: everything between a photograph and its symbols, and between symbols and a picture.
 
-    photo -> parser, encoder [-> descent] -> codes -> flow -> channel encoder -> symbols
+    photo -> parser, encoder -> corrections [-> descent] -> codes -> flow -> channel encoder -> symbols
     symbols -> channel decoder -> inverse flow -> codes -> generator -> picture, part masks
 
 | model     | pictures         | k         | generator                      | weights                              |
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec
 from semwave.codespace import CodeSpace
+from semwave.correction import PICTURE, Correction, shrunk_photo
 from semwave.encoder import Encoder
 from semwave.errors import SemwaveError
 from semwave.flow import CodeFlow
@@ -32,7 +33,8 @@ from semwave.parser import INPUT, FaceParser
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {"faces-512": WEIGHTS / "faces-512"}
-PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "flow")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
+CORRECTIONS = 2
 
 
 class Model(nn.Module):
@@ -51,6 +53,7 @@ class Model(nn.Module):
         self.generator = CompositionalGenerator()
         self.space = CodeSpace()
         self.encoder = Encoder().to(memory_format=torch.channels_last)
+        self.corrections = nn.ModuleList(Correction() for _ in range(CORRECTIONS))
         self.flow = CodeFlow() if flow else None
         self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
         self.info: dict[str, str] = {}
@@ -78,7 +81,7 @@ class Model(nn.Module):
         """
         with torch.no_grad():
             if start == "encoder":
-                coordinates = self.encoder(images, self.parser(images), self.generator.layout)
+                coordinates = self.estimate(images)
             elif start == "mean":
                 codes = self.space.mean.expand(len(images), 28, -1).clone()
                 codes[:, 1] = self.generator.layout.encode(part_probabilities(self.parser.labels(images, INPUT)))
@@ -91,6 +94,20 @@ class Model(nn.Module):
                 self.generator, self.space, images, coordinates, steps, through=through, progress=progress, **options
             )
         return self.space.codes(coordinates)
+
+    def estimate(self, images: Tensor) -> Tensor:
+        """Coordinates (B, 28, 256) of ``images`` (B, 3, H, H) in [-1, 1]: the encoder's, corrected."""
+        with torch.no_grad():
+            logits = self.parser(images)
+        coordinates = self.encoder(images, logits, self.generator.layout)
+        small = shrunk_photo(images)
+        for correction in self.corrections:
+            coordinates = correction(self._draw_small, small, coordinates)
+        return coordinates
+
+    def _draw_small(self, coordinates: Tensor) -> Tensor:
+        with torch.autocast(coordinates.device.type, torch.bfloat16):
+            return self.generator(self.space.codes(coordinates), PICTURE).image
 
     def encode(self, codes: Tensor, k: int) -> Tensor:
         """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512)."""

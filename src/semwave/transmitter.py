@@ -1,6 +1,6 @@
 """The transmitter: a photograph becomes k real numbers.
 
-    photo F -> invert -> codes L (28 x 512) -> flow -> N -> channel encoder -> X: k symbols of unit power
+    photo F -> invert -> codes L (28 x 512) [-> privacy] -> flow -> N -> channel encoder -> X: k symbols of unit power
 
 The left half of the paper's Fig. 1. The flow and the channel encoder are the model's :meth:`encode`.
 """
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from semwave import model as models
 from semwave.errors import SemwaveError
+from semwave.privacy.protection import Protection
+from semwave.privacy.settings import Privacy
 
 MOST_REFINE_STEPS = 10_000
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -43,9 +45,11 @@ class Transmitter:
         start: where inversion starts, "encoder" or "mean" (the mean face, for descent alone, as in the paper).
         perceptual: distance of two batches of images, (B,), that refinement lowers beside the MSE, such as
             :class:`semwave.metrics.LPIPS`; None for the MSE alone, as in the paper.
+        privacy: parts that are not to be given away; None for nothing private.
 
     Raises:
-        SemwaveError: an unknown model, or a k or number of steps that is not offered.
+        SemwaveError: an unknown model, a k or number of steps that is not offered, or a knowledge base that cannot be
+            read or is another model's.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Transmitter:
         refine_steps: int = 0,
         start: str = "encoder",
         perceptual: Distance | None = None,
+        privacy: Privacy | None = None,
     ):
         self.model = models.load_model(model) if isinstance(model, str) else model
         if k not in self.model.codecs:
@@ -64,27 +69,43 @@ class Transmitter:
             raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
         self.k = k
         self.refine_steps, self.start, self.perceptual = refine_steps, start, perceptual
+        self.protection = Protection(self.model, privacy) if privacy else None
 
-    def __call__(self, images: Tensor) -> Transmission:
+    def __call__(self, images: Tensor, region: Tensor | None = None) -> Transmission:
         """Symbols of ``images`` (B, 3, H, H) in [-1, 1], aligned.
 
+        ``region`` (B, h, h) bool is private; None for the one that the parser finds for the private parts.
+
         Raises:
-            SemwaveError: not a batch of square pictures, or values that are not finite.
+            SemwaveError: not a batch of square pictures, values that are not finite, or a photo without a part that
+                the privacy names.
         """
         start = perf_counter()
-        codes = self.invert(images)
+        codes = self.invert(images, region=region)
         inverted = perf_counter()
         symbols = self.encode(codes)
         return Transmission(symbols, codes, {"invert": inverted - start, "encode": perf_counter() - inverted})
 
     @torch.no_grad()
-    def invert(self, images: Tensor, progress: Callable[[int, float], None] | None = None) -> Tensor:
+    def invert(
+        self,
+        images: Tensor,
+        progress: Callable[[int, float], None] | None = None,
+        region: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
         """Codes (B, 28, 512) whose pictures, once received, are closest to ``images`` (B, 3, H, H) in [-1, 1].
 
-        ``progress(step, mse)`` is called after every step of refinement.
+        What is private is not in them. ``progress(step, mse)`` is called after every step of refinement; ``region`` and
+        ``random`` are those of :class:`semwave.privacy.protection.Protection`.
         """
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise SemwaveError(f"need square pictures (B, 3, H, H), not {tuple(images.shape)}; align them first")
+        if self.protection:
+            return self.protection(images, lambda seen: self._inverted(seen, progress), region, random)
+        return self._inverted(images, progress)
+
+    def _inverted(self, images: Tensor, progress: Callable[[int, float], None] | None) -> Tensor:
         if not images.isfinite().all():
             raise SemwaveError("the pictures have values that are not finite numbers")
         options = {"perceptual": self.perceptual} if self.perceptual else {}

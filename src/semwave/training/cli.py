@@ -144,18 +144,17 @@ def flow(
     import torch
 
     from semwave.parser import INPUT
-    from semwave.training.codec import gaussians_of
+    from semwave.training.codec import coordinates_of
     from semwave.training.data import read_photos, without_validation
     from semwave.training.flow import train_flow
     from semwave.training.loop import Schedule
 
     model = _open(weights, "parser", "generator", "space", "encoder")
-    fresh, model.flow = model.flow, None
     photos = without_validation(read_photos(data, "train", INPUT))
     images = torch.cat([photos.images, photos.images.flip(3), _faces(model, runs, seed)["images"]])
     model.flow = train_flow(
-        fresh.requires_grad_(True),
-        gaussians_of(model, images),
+        model.flow.requires_grad_(True),
+        coordinates_of(model, images),
         runs / "flow",
         Schedule(steps, batch, rate, seed=seed),
     )
@@ -175,11 +174,11 @@ def codec(
     """Stage 2: encoder, flow, channel codecs and generator together, through noise; at 128, 256 and 512 px."""
     import torch
 
+    from semwave.correction import PICTURE
     from semwave.metrics import LPIPS
     from semwave.parser import INPUT
-    from semwave.training.codec import gaussians_of, sensitivity, train_codec
+    from semwave.training.codec import coordinates_of, start_codecs, start_corrections, train_codec
     from semwave.training.data import read_photos, without_validation
-    from semwave.training.encoder import PICTURE
     from semwave.training.loop import Schedule
 
     model = _open(weights, "parser", "generator", "space", "encoder", *(() if no_flow else ("flow",)), flow=not no_flow)
@@ -187,10 +186,9 @@ def codec(
     run = runs / ("codec-no-flow" if no_flow else "codec")
     photos, faces = without_validation(read_photos(data, "train", INPUT)), _faces(model, runs, seed)
     if not (run / f"{PICTURE}" / "checkpoint.pt").exists():
-        n = gaussians_of(model, torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]]))
-        metric = sensitivity(model, n[: len(photos)], probes, seed)
-        for one in model.codecs.values():
-            one.start_linear(n, metric)
+        start_corrections(model, coordinates_of(model, photos.images), probes, seed)
+        every = torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]])
+        start_codecs(model, coordinates_of(model, every), len(photos), probes, seed)
     target = weights.with_name(weights.name + "-no-flow") if no_flow else weights
     stages = (
         # size, steps, images a step and those of generated faces, share of the rate, quiet share, weight of LPIPS

@@ -1,5 +1,6 @@
 """Stage 2: train encoder, flow, codec and the generator's head together through the channel."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,12 +10,13 @@ from torch.nn import functional
 
 from semwave.channels import CHANNELS
 from semwave.codespace import COORDINATES
+from semwave.correction import PICTURE
 from semwave.layout import CODES
 from semwave.metrics import LPIPS
 from semwave.model import Model
 from semwave.parser import INPUT
 from semwave.training.data import Photos, augment, pick, to_float
-from semwave.training.encoder import MSE_WEIGHT, PICTURE
+from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import batch_of
 from semwave.training.loop import Schedule, fit
 
@@ -28,9 +30,7 @@ def _arrived(
     model: Model, images: Tensor, k: int, snr_db: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """N before the channel, N^ after it, and the codes that arrive, of ``images`` (B, 3, H, H), ``k`` symbols each."""
-    with torch.no_grad():
-        logits = model.parser(images)
-    coordinates = model.encoder(images, logits, model.generator.layout)
+    coordinates = model.estimate(images)
     with torch.autocast(images.device.type, enabled=False):
         n = model.flow(coordinates.float()) if model.flow else coordinates.float()
         codec = model.codecs[k]
@@ -41,34 +41,49 @@ def _arrived(
 
 
 @torch.no_grad()
-def gaussians_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
-    """N (len(images), 28, 256) of photographs ``images`` (N, 3, 256, 256) uint8."""
+def coordinates_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
+    """Coordinates (len(images), 28, 256) of photographs ``images`` (N, 3, 256, 256) uint8."""
     rows = []
     for start in track(range(0, len(images), batch), "encoding photographs"):
-        photos = to_float(images[start : start + batch])
         with torch.autocast("cpu", torch.bfloat16):
-            coordinates = model.encoder(photos, model.parser(photos), model.generator.layout)
-        rows.append(model.flow(coordinates) if model.flow else coordinates)
+            rows.append(model.estimate(to_float(images[start : start + batch])).float())
     return torch.cat(rows)
 
 
-def sensitivity(model: Model, n: Tensor, probes: int, seed: int, batch: int = 4) -> Tensor:
-    """How much the picture moves with each code, E[J^T J] (28, 256, 256), J the Jacobian of the 128 px picture
-    with respect to N: estimated with ``probes`` random directions at random rows of ``n``."""
+def sensitivity(
+    model: Model, at: Tensor, coordinates_at: Callable[[Tensor], Tensor], probes: int, seed: int, batch: int = 4
+) -> Tensor:
+    """How much the picture moves with each code, E[J^T J] (28, 256, 256), J the Jacobian of the pixels of the 128 px
+    picture over the root of their number, with respect to ``at`` (N, 28, 256), from which ``coordinates_at`` makes
+    coordinates: estimated with ``probes`` random directions at random rows."""
     random = torch.Generator().manual_seed(seed)
     total = torch.zeros(CODES, COORDINATES, COORDINATES)
     for _ in track(range(0, probes, batch), "measuring sensitivity"):
-        at = n[pick(len(n), batch, random)].clone().requires_grad_(True)
-        coordinates = model.flow.inverse(at) if model.flow else at
+        rows = at[pick(len(at), batch, random)].clone().requires_grad_(True)
         with torch.autocast("cpu", torch.bfloat16):
-            image = model.generator(model.space.codes(coordinates), PICTURE).image
+            image = model.generator(model.space.codes(coordinates_at(rows)), PICTURE).image
         direction = torch.randn(image.shape, generator=random)
-        (gradient,) = torch.autograd.grad((image.float() * direction).sum(), at)
+        (gradient,) = torch.autograd.grad((image.float() * direction).sum(), rows)
         total += torch.einsum("bci,bcj->cij", gradient, gradient)
-    mean = total / probes
-    mean = mean / mean.diagonal(0, 1, 2).mean()
+    return total / (batch * len(range(0, probes, batch)) * 3 * PICTURE**2)
+
+
+def start_corrections(model: Model, coordinates: Tensor, probes: int, seed: int) -> None:
+    """Start the model's corrections from how much the picture moves at ``coordinates`` (N, 28, 256)."""
+    metric = sensitivity(model, coordinates, lambda rows: rows, probes, seed)
+    for correction in model.corrections:
+        correction.start(metric)
+
+
+def start_codecs(model: Model, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
+    """Start the model's codecs for ``coordinates`` (N, 28, 256), the first of which are those of ``photos``."""
+    n = model.flow(coordinates) if model.flow else coordinates
+    metric = sensitivity(model, n[:photos], model.flow.inverse if model.flow else lambda rows: rows, probes, seed)
+    metric = metric / metric.diagonal(0, 1, 2).mean()
     # The layout's unused coordinates move nothing and stay at zero.
-    return 0.5 * mean + 0.5 * torch.diag_embed(mean.diagonal(0, 1, 2))
+    metric = 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
+    for codec in model.codecs.values():
+        codec.start_linear(n, metric)
 
 
 def train_codec(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.codespace import LAYOUT_CODE, CodeSpace, used_coordinates
+from semwave.correction import PICTURE
 from semwave.encoder import Encoder
 from semwave.generators.compositional import CompositionalGenerator
 from semwave.layout import BASE_CODES
@@ -19,7 +20,6 @@ from semwave.training.loop import Schedule, fit
 
 MSE_WEIGHT = 8.0
 PRIOR_WEIGHT = 0.003
-PICTURE = 128
 
 
 def code_loss(found: Tensor, truth: Tensor, masks: Tensor, space: CodeSpace) -> Tensor:
