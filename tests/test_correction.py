@@ -1,0 +1,75 @@
+"""A correction: one damped Gauss-Newton step on a picture whose Jacobian is known."""
+
+import pytest
+import torch
+
+from semwave.codespace import COORDINATES
+from semwave.correction import PICTURE, STEP, Correction, shrunk_photo
+from semwave.layout import CODES
+
+PIXELS = 3 * PICTURE**2
+BUSY = 5
+
+
+@pytest.fixture(scope="module")
+def jacobian():
+    """Of a picture in which the first numbers of every code move pixels of their own."""
+    return torch.randn(CODES, BUSY, 300, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def draw(jacobian):
+    def draw(coordinates):
+        pixels = torch.einsum("bci,cip->bcp", coordinates[..., :BUSY], jacobian).flatten(1)
+        return torch.nn.functional.pad(pixels, (0, PIXELS - pixels.shape[1])).reshape(-1, 3, PICTURE, PICTURE)
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def correction(jacobian):
+    metric = torch.zeros(CODES, COORDINATES, COORDINATES)
+    metric[:, :BUSY, :BUSY] = torch.einsum("cip,cjp->cij", jacobian, jacobian) / PIXELS
+    started = Correction().requires_grad_(False)
+    started.start(metric)
+    return started
+
+
+def coordinates(seed):
+    return torch.randn(2, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
+
+
+def test_no_step_until_it_is_started(draw):
+    v = coordinates(0)
+    assert torch.equal(Correction()(draw, draw(coordinates(1)), v), v)
+
+
+def test_it_goes_the_given_share_of_the_way_where_the_picture_is_linear(draw, correction):
+    v, truth = coordinates(0), coordinates(1)
+    moved = correction(draw, draw(truth), v)
+    share = (moved - v)[..., :BUSY] / (truth - v)[..., :BUSY]
+    # Damping and shrinkage keep it from the exact Gauss-Newton step.
+    assert share.median().item() == pytest.approx(STEP, rel=0.15)
+    assert torch.equal(moved[..., BUSY:], v[..., BUSY:])
+
+
+def test_nothing_moves_where_the_picture_is_right(draw, correction):
+    v = coordinates(0)
+    torch.testing.assert_close(correction(draw, draw(v), v), v)
+
+
+def test_images_do_not_influence_each_other(draw, correction):
+    v, images = coordinates(0), draw(coordinates(1))
+    alone = correction(draw, images[:1], v[:1])
+    torch.testing.assert_close(correction(draw, images, v)[:1], alone)
+
+
+def test_the_gradient_passes_round_the_picture(draw, correction):
+    v = coordinates(0).requires_grad_(True)
+    correction(draw, draw(coordinates(1)), v).sum().backward()
+    assert torch.equal(v.grad, torch.ones_like(v))
+
+
+@pytest.mark.parametrize("size", [128, 200, 512])
+def test_photos_are_compared_at_128_px(size):
+    assert shrunk_photo(torch.zeros(1, 3, size, size)).shape == (1, 3, PICTURE, PICTURE)
