@@ -34,7 +34,7 @@ def test_the_aligned_face_is_in_the_frame_of_celeba_hq():
     assert ALIGNED.dtype == np.uint8
     assert np.linalg.norm(WHOLE.centre - FACE) < 0.1 * WHOLE.side
     # Mean eyes and mouth of CelebA-HQ: in the middle, at 0.483 and 0.735 of the height.
-    landmarks = alignment._landmarks(ALIGNED, alignment._dlib().rectangle(49, 79, 202, 233)) / SIZE
+    landmarks = alignment._landmarks(ALIGNED, alignment.dlib_module().rectangle(49, 79, 202, 233)) / SIZE
     eyes = (landmarks[36:42].mean(0) + landmarks[42:48].mean(0)) / 2
     assert eyes == pytest.approx([0.5, 0.483], abs=0.02)
     assert landmarks[[48, 54]].mean(0) == pytest.approx([0.5, 0.735], abs=0.04)
@@ -108,7 +108,7 @@ def test_a_face_that_only_the_cnn_sees(monkeypatch):
 def test_missing_packages_say_how_to_get_them(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SemwaveError, match="pip install face_recognition_models"):
-        alignment._weights("shape_predictor_68_face_landmarks.dat")
+        alignment.dlib_weights("shape_predictor_68_face_landmarks.dat")
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(SemwaveError, match="pip install dlib-bin"):
         align(ASTRONAUT, SIZE)

@@ -25,6 +25,8 @@ KEYS = [
     "ratio",
     "snr_db",
     "channel",
+    "hidden",
+    "privacy",
     "psnr_db",
     "lpips_alex",
     "seconds",

@@ -107,7 +107,7 @@ def find_frame(image: np.ndarray) -> Frame:
     if first is None:
         raise SemwaveError("no face found; give a photo with one face, upright, seen from the front and in focus")
     corners = [round(LOOK_SIZE * edge) for edge in LOOK_BOX]
-    landmarks = _landmarks(crop(image, first, LOOK_SIZE), _dlib().rectangle(*corners))
+    landmarks = _landmarks(crop(image, first, LOOK_SIZE), dlib_module().rectangle(*corners))
     return frame_of(first.to_photo(landmarks / LOOK_SIZE))
 
 
@@ -224,15 +224,16 @@ def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
 
 def _grown(box: Any, scale: float) -> Any:
     edges = (box.left(), box.top(), box.right() + 1, box.bottom() + 1)
-    return _dlib().rectangle(*(round(scale * edge) for edge in edges))
+    return dlib_module().rectangle(*(round(scale * edge) for edge in edges))
 
 
 def _landmarks(image: np.ndarray, box: Any) -> np.ndarray:
-    parts = _landmark_predictor()(image, box).parts()
+    parts = landmark_predictor()(image, box).parts()
     return np.array([(part.x + 0.5, part.y + 0.5) for part in parts])
 
 
-def _dlib() -> Any:
+def dlib_module() -> Any:
+    """The dlib package. Raises :class:`SemwaveError` where it is not installed."""
     try:
         import dlib
     except ImportError:
@@ -240,7 +241,8 @@ def _dlib() -> Any:
     return dlib
 
 
-def _weights(name: str) -> str:
+def dlib_weights(name: str) -> str:
+    """Path of a network's weights that face_recognition_models carries. Raises :class:`SemwaveError` without them."""
     # The package itself imports pkg_resources, which is no longer everywhere: only its files are used.
     package = importlib.util.find_spec("face_recognition_models")
     path = Path(package.origin).parent / "models" / name if package and package.origin else None
@@ -251,14 +253,15 @@ def _weights(name: str) -> str:
 
 @cache
 def _hog_detector() -> Any:
-    return _dlib().get_frontal_face_detector()
+    return dlib_module().get_frontal_face_detector()
 
 
 @cache
 def _cnn_detector() -> Any:
-    return _dlib().cnn_face_detection_model_v1(_weights("mmod_human_face_detector.dat"))
+    return dlib_module().cnn_face_detection_model_v1(dlib_weights("mmod_human_face_detector.dat"))
 
 
 @cache
-def _landmark_predictor() -> Any:
-    return _dlib().shape_predictor(_weights("shape_predictor_68_face_landmarks.dat"))
+def landmark_predictor() -> Any:
+    """dlib's predictor of 68 landmarks."""
+    return dlib_module().shape_predictor(dlib_weights("shape_predictor_68_face_landmarks.dat"))

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from semwave import __version__
 from semwave.errors import SemwaveError
+from semwave.privacy import cli as privacy
 from semwave.training import cli as training
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ app = typer.Typer(
     help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
 )
 app.add_typer(training.app, name="train")
+app.add_typer(privacy.knowledge, name="knowledge")
+app.add_typer(privacy.figures, name="figures")
 
 ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
 Ks = Annotated[list[int] | None, typer.Option("--k", help="Real symbols an image: 256 or 2560.")]
@@ -150,6 +153,13 @@ def send(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
+    hide: privacy.Hide = None,
+    keep: privacy.Keep = None,
+    mask: privacy.Mask = None,
+    how: privacy.How = None,
+    lambda1: privacy.Lambda1 = None,
+    lambda2: privacy.Lambda2 = None,
+    knowledge: privacy.Base = None,
 ) -> None:
     """Send photographs through the whole chain.
 
@@ -160,6 +170,7 @@ def send(
     from semwave.model import load_model
     from semwave.send import Sender, find_photos, send_photos, summary
 
+    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
     found = find_photos(photos)
     snrs_db = tuple(dict.fromkeys(snr or (10.0,)))
     for snr_db in snrs_db:
@@ -177,6 +188,8 @@ def send(
         perceptual=perceptual,
         seed=seed,
         lpips=lpips,
+        privacy=private,
+        mask=masked,
     )
     report = report or out / "report.json"
     rows, failures = send_photos(sender, found, out, report, not no_pictures, Console(stderr=True))
@@ -202,25 +215,35 @@ def transmit(
     no_align: NoAlign = False,
     invert: Invert = Inversion.encoder,
     refine_steps: RefineSteps = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")] = 0,
     model: ModelName = "faces-512",
+    hide: privacy.Hide = None,
+    keep: privacy.Keep = None,
+    mask: privacy.Mask = None,
+    how: privacy.How = None,
+    lambda1: privacy.Lambda1 = None,
+    lambda2: privacy.Lambda2 = None,
+    knowledge: privacy.Base = None,
 ) -> None:
     """Turn one photograph into k real symbols of unit power: the transmitter alone."""
-    from semwave import align, images
+    from semwave import images
     from semwave.model import load_model
+    from semwave.privacy.photo import framed
     from semwave.transmitter import Transmitter
 
+    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
     picture = images.read_image(photo)
     loaded = load_model(model)
     ks = _chosen_ks(loaded, k, ratio, size)
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
     _check_size(loaded, size)
-    transmitter = Transmitter(loaded, ks[0], **_inversion(invert, refine_steps))
+    transmitter = Transmitter(loaded, ks[0], **_inversion(invert, refine_steps), privacy=private)
     try:
-        picture = (align.in_frame if no_align else align.align)(picture, size)
+        picture = framed(picture, size, not no_align, masked)
+        symbols = transmitter(images.to_tensor(picture.read), picture.region).symbols[0]
     except SemwaveError as error:
         raise SemwaveError(f"{photo}: {error}") from error
-    symbols = transmitter(images.to_tensor(picture)).symbols[0]
     images.write_array(out, symbols.numpy())
     typer.echo(f"{out}: {len(symbols)} real symbols, {len(symbols) // 2} complex")
 

@@ -19,11 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from torch import Tensor
 
-from semwave import align, images
+from semwave import images
 from semwave import model as models
 from semwave.channels import checked_snr, make_channel
 from semwave.errors import SemwaveError
 from semwave.metrics import psnr
+from semwave.privacy.photo import framed
+from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter, ratio_text, source_numbers
 
@@ -64,6 +66,8 @@ class Sender:
         seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
             SNR, so that a photo's result does not depend on what else is sent.
         lpips: LPIPS(alex), or None to leave it out of the report.
+        privacy: parts that are not to be given away. Every photo has its own draw from the privacy's seed.
+        mask: (H, W) bool, private pixels of every photo, which must have the same size.
 
     Raises:
         SemwaveError: any of these that is not offered.
@@ -82,6 +86,8 @@ class Sender:
         perceptual: bool = False,
         seed: int = 0,
         lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
+        privacy: Privacy | None = None,
+        mask: np.ndarray | None = None,
     ):
         self.channel_name, self.channel = channel, make_channel(channel)
         for snr_db in snrs_db:
@@ -89,7 +95,9 @@ class Sender:
         model = models.load_model(model) if isinstance(model, str) else model
         if perceptual and lpips is None:
             raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
-        self.transmitters = [Transmitter(model, k, refine_steps, start, lpips if perceptual else None) for k in ks]
+        distance = lpips if perceptual else None
+        self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy) for k in ks]
+        self.privacy, self.mask = privacy, mask
         self.receiver = Receiver(model, size)
         self.snrs_db, self.size, self.seed = snrs_db, size, seed
         self.align_faces, self.lpips = align_faces, lpips
@@ -100,24 +108,25 @@ class Sender:
         ``progress(step, mse)`` is called after every step of refinement.
 
         Raises:
-            SemwaveError: the photo cannot be read, or has no face.
+            SemwaveError: the photo cannot be read, has no face, is not of the mask's size, or lacks a part that the
+                privacy names.
         """
         start = perf_counter()
-        picture = images.read_image(photo.path)
-        picture = (align.align if self.align_faces else align.in_frame)(picture, self.size)
+        picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask)
         seconds = {"align": perf_counter() - start}
 
         for transmitter in self.transmitters:
             # Refinement looks at what arrives, so its codes are another transmitter's no more.
             if transmitter is self.transmitters[0] or transmitter.refine_steps:
                 start = perf_counter()
-                codes = transmitter.invert(images.to_tensor(picture), progress)
+                draw = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
+                codes = transmitter.invert(images.to_tensor(picture.read), progress, picture.region, draw)
                 seconds["invert"] = perf_counter() - start
             start = perf_counter()
             symbols = transmitter.encode(codes)
             seconds["encode"] = perf_counter() - start
             for snr_db in self.snrs_db:
-                yield self._over_the_air(photo, picture, symbols, snr_db, dict(seconds))
+                yield self._over_the_air(photo, picture.sent, symbols, snr_db, dict(seconds))
 
     def _over_the_air(
         self, photo: Photo, picture: np.ndarray, symbols: Tensor, snr_db: float, seconds: dict[str, float]
@@ -157,6 +166,8 @@ class Sender:
             "ratio": ratio_text(k, self.size),
             "snr_db": snr_db,
             "channel": self.channel_name,
+            "hidden": list(self.privacy.hidden) if self.privacy else [],
+            "privacy": str(self.privacy.mode) if self.privacy else None,
             "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
             "lpips_alex": distance,
             "seconds": {stage: round(time, 4) for stage, time in seconds.items()},

@@ -1,0 +1,184 @@
+"""The knowledge base: what natural faces are like, and the correction of filtered codes by it (the paper's eq. 5).
+
+    data set -> codes -> for every part: average L_m, spread, where it lies in the frame
+                      -> prototypes: varied natural faces, the medoids of k-means clusters, and thumbnails of them
+
+    P = L' + t (L_m - L'),  t as large as  d(P, L') < lambda2 d(P, L_m)  allows
+
+One safetensors file, whose metadata says for which model it was made and from what.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from torch.nn import functional
+
+from semwave import images
+from semwave import model as models
+from semwave.errors import SemwaveError
+from semwave.layout import CODE_SIZE, CODES, PARTS
+
+VERSION = 1
+FILE = "knowledge.safetensors"
+CELLS = 32
+"""Width and height of the coarse grid on which private regions and thumbnails are drawn."""
+PROTOTYPES = 48
+LEAST_FACES = 8
+
+# A part covers a cell, or a face has a part, from these shares of its pixels on.
+COVERED, PRESENT = 0.05, 0.001
+MARGIN = 1e-5
+ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of natural faces.
+
+    ``mean`` and ``spread`` (28, 512) are average and standard deviation of every code over the faces that have its
+    part; ``prototypes`` (P, 28, 512) are codes of natural faces, ``thumbnails`` (P, 3, 32, 32) uint8 their pictures;
+    ``places`` (13, 32, 32) says which share of the faces that have a part has it in a cell of the frame; ``faces``
+    (13) counts those faces. ``made_for`` is the model, ``made_from`` the source and ``total`` its number of faces.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    prototypes: Tensor
+    thumbnails: Tensor
+    places: Tensor
+    faces: Tensor
+    made_for: str
+    made_from: str
+    total: int
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all. Raises :class:`SemwaveError` where it cannot be written."""
+        tensors = {name: getattr(self, name).contiguous() for name in _shapes(0)}
+        halved = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+        about = {"made_for": self.made_for, "made_from": self.made_from, "total": self.total}
+        images.write_bytes(path, save(halved, {"semwave_knowledge": str(VERSION), "about": json.dumps(about)}))
+
+
+def _shapes(prototypes: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "mean": (CODES, CODE_SIZE),
+        "spread": (CODES, CODE_SIZE),
+        "prototypes": (prototypes, CODES, CODE_SIZE),
+        "thumbnails": (prototypes, 3, CELLS, CELLS),
+        "places": (len(PARTS), CELLS, CELLS),
+        "faces": (len(PARTS),),
+    }
+
+
+def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
+    """The knowledge base in ``path``, or the one that comes with the model of this name.
+
+    Raises:
+        SemwaveError: no such file, not a knowledge base, one of another version or of another model, or damaged.
+    """
+    if path is None:
+        path = models.MODELS.get(model, Path(model)) / FILE
+    if not path.is_file():
+        raise SemwaveError(f"{path}: no such knowledge base; make it with 'semwave knowledge build'")
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError):
+        raise SemwaveError(f"{path}: not a readable safetensors file; make it with 'semwave knowledge build'") from None
+    version = about.get("semwave_knowledge")
+    if version is None:
+        raise SemwaveError(f"{path}: not a knowledge base; make one with 'semwave knowledge build'")
+    if version != str(VERSION):
+        raise SemwaveError(
+            f"{path}: knowledge base of version {version}, but version {VERSION} is read; build it again"
+        )
+    damaged = SemwaveError(f"{path}: the knowledge base is damaged; build it again")
+    shapes = _shapes(len(tensors.get("prototypes", ())))
+    if {name: tuple(t.shape) for name, t in tensors.items()} != shapes or not shapes["prototypes"][0]:
+        raise damaged
+    tensors = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+    if not all(t.isfinite().all() for t in tensors.values()):
+        raise damaged
+    try:
+        knowledge = Knowledge(**tensors, **json.loads(about["about"]))
+    except (KeyError, TypeError, ValueError):
+        raise damaged from None
+    if knowledge.made_for != model:
+        raise SemwaveError(f"{path}: made for model {knowledge.made_for}, not for {model}; build one for {model}")
+    return knowledge
+
+
+def corrected(coordinates: Tensor, average: Tensor, lambda2: float) -> Tensor:
+    """P (B, codes, 256): filtered ``coordinates`` L' moved towards the ``average`` L_m (codes, 256) of natural faces.
+
+    On the way from L' to L_m, at t, d(P, L') = t d(L', L_m) and d(P, L_m) = (1 - t) d(L', L_m). A bias that grows
+    from small while eq. 5 holds therefore ends at t = lambda2 / (1 + lambda2), for every part alike.
+    """
+    t = lambda2 / (1 + lambda2) * (1 - MARGIN)
+    start = coordinates.double()
+    return (start + t * (average.double() - start)).to(coordinates.dtype)
+
+
+@torch.no_grad()
+def build(
+    model: models.Model, codes: Iterable[Tensor], made_from: str, prototypes: int = PROTOTYPES, seed: int = 0
+) -> Knowledge:
+    """The knowledge base of a data set's ``codes``, batches (B, 28, 512).
+
+    Raises :class:`SemwaveError` for fewer than 8 faces, or codes of another shape or not finite.
+    """
+    found = [_checked(batch) for batch in codes]
+    everything = torch.cat(found) if found else torch.empty(0, CODES, CODE_SIZE)
+    if len(everything) < LEAST_FACES:
+        raise SemwaveError(f"a knowledge base needs at least {LEAST_FACES} faces, not {len(everything)}")
+    masks = torch.cat([model.generator.masks(batch) for batch in everything.split(32)])
+    has = (masks.mean((2, 3)) >= PRESENT).float()
+    covered = (functional.adaptive_avg_pool2d(masks, CELLS) >= COVERED).float()
+    weight = torch.cat([torch.ones(len(has), 2), has.repeat_interleave(2, 1)], 1)
+    # Where no face has a part its codes still belong to something that looks like a face.
+    weight = torch.where(weight.sum(0) == 0, 1.0, weight)[..., None]
+    mean = (everything * weight).sum(0) / weight.sum(0)
+    spread = ((everything - mean).square() * weight).sum(0).div(weight.sum(0)).sqrt()
+    chosen = everything[_medoids(model.space.coordinates(everything).flatten(1), prototypes, seed)]
+    faces = torch.cat([model.generate(one, 256).image for one in chosen.split(1)])
+    return Knowledge(
+        mean=mean,
+        spread=spread,
+        prototypes=chosen,
+        thumbnails=functional.adaptive_avg_pool2d(faces.clamp(-1, 1), CELLS).add(1).mul(127.5).round().to(torch.uint8),
+        places=(covered * has[..., None, None]).sum(0) / has.sum(0).clamp_min(1)[:, None, None],
+        faces=has.sum(0).int(),
+        made_for=model.name,
+        made_from=made_from,
+        total=len(everything),
+    )
+
+
+def _checked(codes: Tensor) -> Tensor:
+    if codes.ndim != 3 or codes.shape[1:] != (CODES, CODE_SIZE) or not codes.is_floating_point():
+        raise SemwaveError(f"codes must be real numbers (N, {CODES}, {CODE_SIZE}), not {tuple(codes.shape)}")
+    if not codes.isfinite().all():
+        raise SemwaveError("the codes have values that are not finite numbers")
+    return codes.float()
+
+
+def _medoids(points: Tensor, count: int, seed: int) -> Tensor:
+    """Indices of at most ``count`` of ``points`` (N, D): those nearest to the centres of k-means (Lloyd 1982).
+
+    Centres lie where faces are dense, so what is nearest to them is natural, and each in a region of its own.
+    """
+    random = torch.Generator().manual_seed(seed)
+    centres = points[torch.randperm(len(points), generator=random)[:count]]
+    for _ in range(ROUNDS):
+        nearest = torch.cdist(points, centres).argmin(1)
+        centres = torch.stack(
+            [points[nearest == i].mean(0) if (nearest == i).any() else centre for i, centre in enumerate(centres)]
+        )
+    return torch.cdist(centres, points).argmin(1).unique()

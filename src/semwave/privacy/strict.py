@@ -1,0 +1,147 @@
+"""Strict mode: private pixels are removed before anything reads them, and a natural face stands in for them.
+
+    photo, parser -> private region on a coarse grid                 the only step that sees private pixels
+    photo, region -> visible rest -> the prototypes most like it -> one of them, by seed
+                  -> its picture, in the visible rest's colours, fills the region
+
+The filled picture is inverted and drawn once, which brings the stand-in face into line with the visible rest; that
+picture then fills the region. What is computed from the filled picture depends on the region and the visible rest
+alone.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semwave import model as models
+from semwave.errors import SemwaveError
+from semwave.layout import PARTS, part_index
+from semwave.parser import INPUT
+from semwave.privacy.knowledge import CELLS, Knowledge
+
+COMPACT = ("eyes", "brows", "mouth", "nose", "ears", "glasses", "earrings")
+"""Parts that aligned faces have in the same place; the others reach anywhere, and what they leave free is seen."""
+# A cell is private in every photo if this share of the faces that have a compact part have it there.
+COMMON = 0.05
+# Private pixels grow by this share of the width before they cover cells.
+MARGIN = 0.01
+LABELS = 128
+# A photo has a part from this share of its pixels on.
+PRESENT = 0.001
+# The prototype is one of this share of all that look most like the visible rest.
+ALIKE = 1 / 6
+# How much more the visible rest beside the region counts in that, and how far, in cells.
+BESIDE, REACH = 10.0, 2
+# Parts in the same place count this much beside colours.
+PLACED = 1.0
+# Colours that differ by more than this are another material's and do not tint the fill; nor does a visible rest that is
+# smaller than about this share.
+TINT, ANCHOR = 0.4, 0.1
+# A replacement differs from its prototype by this share of the natural spread.
+VARIETY = 0.2
+
+
+def part_labels(model: models.Model, images: Tensor) -> Tensor:
+    """Part of every pixel by the parser, (B, 128, 128), of ``images`` (B, 3, H, H) in [-1, 1]."""
+    return model.parser.labels(images, LABELS)
+
+
+def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledge: Knowledge) -> Tensor:
+    """The region (B, 128, 128) bool that is private when the parts ``hidden`` are, on a canonical coarse grid.
+
+    The cells of a compact part are those where faces in general have it, so that neither its outline nor, as long as it
+    stays in them, its place is told; where it lies elsewhere, the cells that it covers come to them. The cells of other
+    parts are those that they cover, but for compact parts that are not private. With ``keep`` everything is private but
+    the pixels of the parts that are not ``hidden``.
+
+    Raises:
+        SemwaveError: a photo that lacks a hidden part, or with ``keep`` one that is to be seen.
+    """
+    masks = functional.one_hot(labels.long(), len(PARTS)).permute(0, 3, 1, 2).bool()
+    named = [part for part in PARTS if (part in hidden) != keep]
+    shares = masks.float().mean((2, 3))
+    for part in named:
+        if (shares[:, part_index(part)] < PRESENT).any():
+            have = [p for p, share in zip(PARTS, shares.min(0).values.tolist(), strict=True) if share >= PRESENT]
+            raise SemwaveError(f"no {part} can be seen in the photo; it has {', '.join(have)}")
+    if keep:
+        return ~masks[:, [part_index(part) for part in named]].any(1)
+    compact = [part_index(part) for part in hidden if part in COMPACT]
+    others = [part_index(part) for part in hidden if part not in COMPACT]
+    seen = [part_index(part) for part in COMPACT if part not in hidden]
+    region = _cells(masks[:, others].any(1)) & ~masks[:, seen].any(1)
+    common = (knowledge.places[compact] >= COMMON).any(0)
+    common = common.repeat_interleave(LABELS // CELLS, 0).repeat_interleave(LABELS // CELLS, 1)
+    return region | common | _cells(masks[:, compact].any(1))
+
+
+def _cells(mask: Tensor) -> Tensor:
+    """The cells that a mask (B, 128, 128), grown by the margin, touches."""
+    reach = round(MARGIN * LABELS)
+    grown = functional.max_pool2d(mask.float()[:, None], 2 * reach + 1, 1, reach)
+    return functional.interpolate(functional.adaptive_max_pool2d(grown, CELLS), scale_factor=LABELS / CELLS)[:, 0] > 0
+
+
+def without_region(images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """The visible rest of ``images`` (B, 3, H, H) at 256 px, zero elsewhere, and where it is, (B, 1, 256, 256) bool.
+
+    ``region`` (B, h, h) bool is private. This is the only function of strict mode that is given private pixels, and it
+    gives none of them on, not even as a part of an average.
+    """
+    width = images.shape[-1]
+    private = functional.interpolate(region[:, None].float(), size=(width, width)) > 0
+    visible = torch.where(private, 0.0, images)
+    options = {"size": (INPUT, INPUT), "mode": "bilinear", "antialias": width > INPUT}
+    seen = functional.interpolate((~private).float(), **options) > 1 - 1e-4
+    return torch.where(seen, functional.interpolate(visible, **options), 0.0), seen
+
+
+def choose_prototypes(
+    visible: Tensor, seen: Tensor, knowledge: Knowledge, random: torch.Generator, kept: Tensor | None = None
+) -> Tensor:
+    """One of the prototypes most like the ``visible`` rest (B, 3, 256, 256) each, (B,); ``seen`` says where it is.
+
+    They are compared as thumbnails, less their mean difference in colour, and most where the region begins. Where only
+    some parts are seen, ``kept`` (P, 64, 64) is where the prototypes have them, which must be where the photo does.
+    """
+    weight = functional.adaptive_avg_pool2d(seen.float(), CELLS)
+    small = functional.adaptive_avg_pool2d(visible, CELLS) / weight.clamp_min(1e-3)
+    near = functional.max_pool2d((weight < 1).float(), 2 * REACH + 1, 1, REACH)
+    weight = weight * (1 + BESIDE * near)
+    weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    difference = small[:, None] - (knowledge.thumbnails.float() / 127.5 - 1)
+    weight = weight[:, None]
+    difference = difference - (difference * weight).sum((3, 4), keepdim=True)
+    distance = (difference.square() * weight).sum((2, 3, 4))
+    if kept is not None:
+        here = functional.adaptive_avg_pool2d(seen.float(), kept.shape[-1])
+        both, either = torch.minimum(here, kept), torch.maximum(here, kept)
+        distance = distance + PLACED * (1 - both.sum((2, 3)) / either.sum((2, 3)).clamp_min(1e-6))
+    count = max(1, round(ALIKE * distance.shape[1]))
+    nearest = distance.argsort(dim=1, stable=True)[:, :count]
+    return nearest.gather(1, torch.randint(count, (len(visible), 1), generator=random))[:, 0]
+
+
+def varied(knowledge: Knowledge, chosen: Tensor, random: torch.Generator) -> Tensor:
+    """Codes (B, 28, 512) of faces a little beside the prototypes ``chosen`` (B,), within the natural spread."""
+    noise = torch.randn(len(chosen), *knowledge.spread.shape, generator=random)
+    # The layout's numbers stand several times in its code and must not differ from copy to copy.
+    noise[:, :2] = 0
+    return knowledge.prototypes[chosen] + VARIETY * knowledge.spread * noise
+
+
+def fill(visible: Tensor, seen: Tensor, face: Tensor) -> Tensor:
+    """The ``visible`` rest (B, 3, 256, 256), and beyond it ``face``, shifted smoothly to the colours at its edge."""
+    offset = torch.where(seen, visible - face, 0.0)
+    alike = (-offset.square().mean(1, keepdim=True) / TINT**2).exp()
+    return torch.where(seen, visible, (face + extended(offset, seen * alike)).clamp(-1, 1))
+
+
+def extended(values: Tensor, known: Tensor) -> Tensor:
+    """``values`` (B, 3, H, H) as far as ``known`` (B, 1, H, H) in [0, 1], else averages of ever larger surroundings."""
+    if values.shape[-1] == 1:
+        return values * known / (known + ANCHOR)
+    share = functional.avg_pool2d(known, 2)
+    average = functional.avg_pool2d(values * known, 2) / share.clamp_min(1e-6)
+    coarse = extended(average, share)
+    return known * values + (1 - known) * functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
