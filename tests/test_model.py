@@ -24,7 +24,7 @@ def model():
         state = module.trained_state() if file == "generator" else module.state_dict()
         for tensor in state.values():
             if tensor.dtype != torch.bool:
-                moved = 1e-4 if file in ("corrections", "generator") else 0.02
+                moved = 1e-3 if file in ("encoder", "corrections", "generator") else 0.02
                 tensor += moved * torch.rand(tensor.shape) if tensor.is_floating_point() else 3
     model.space.measure(model.generator.body.map(torch.randn(1000, CODE_SIZE)))
     return model
