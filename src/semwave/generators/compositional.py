@@ -9,13 +9,12 @@
 From 16x16 on the style of a convolution is a map: the styles of the 13 part codes, mixed by the part masks.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.errors import SemwaveError
+from semwave.generators.faces import Faces
 from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
 from semwave.layout import BASE_CODES, CODE_SIZE, CODES
 from semwave.masks import GRID, LayoutCoder, mask_pyramid
@@ -26,14 +25,6 @@ HEADS = (128, 256, 512)
 FIRST_SHAPE_BLOCK = 1
 FIRST_TEXTURE_BLOCK = 3
 HEAD_CHANNELS = 32
-
-
-@dataclass(frozen=True)
-class Faces:
-    """``image`` (B, 3, size, size) in about [-1, 1] and ``masks`` (B, 13, 64, 64) that add up to one."""
-
-    image: Tensor
-    masks: Tensor
 
 
 class Head(nn.Module):
