@@ -16,12 +16,16 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional
 from torch.utils.benchmark import Timer
 
 from semwave import align, images
 from semwave import model as models
 from semwave.channels import CHANNELS
 from semwave.errors import SemwaveError
+from semwave.layout import CODE_SIZE, CODES
+from semwave.memory import keep_freed_memory
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 
@@ -115,6 +119,28 @@ def processes(name: str, photo: np.ndarray, runs: int) -> Iterator[tuple[Timing,
         ]
         sends = [_run(command) for _ in range(runs)]
     yield _timing("semwave send PHOTO, shell to files", [send[0] for send in sends]), max(send[1] for send in sends)
+
+
+def inversion_step(generator: nn.Module, size: int, runs: int = 5, bf16: bool = False) -> Timing:
+    """Time one step of inversion by descent: picture of ``size`` px, its MSE to another, gradient of the 28 codes.
+
+    ``generator`` is any of :mod:`semwave.generators`; its weights get no gradient. With ``bf16`` the forward pass runs
+    under autocast. This is the step that takes the authors' code 11.1 s (:data:`AUTHORS_INVERSION`) at 512 px.
+    """
+    keep_freed_memory()
+    device = next(generator.parameters()).device
+    codes = torch.randn(1, CODES, CODE_SIZE, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    photo = torch.zeros(1, 3, size, size, device=device)
+
+    def step() -> float:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            image = generator(codes, size).image
+        # Asking for a number waits for a GPU to finish.
+        return torch.autograd.grad(functional.mse_loss(image.float(), photo), codes)[0].sum().item()
+
+    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
+    seconds = [timer.timeit(1).median for _ in range(runs)]
+    return _timing(f"one step of inversion, {size} px{', bf16' if bf16 else ''}", seconds)
 
 
 def machine() -> dict[str, str | int]:
