@@ -66,8 +66,8 @@ def read_codes(path: Path) -> list[Tensor]:
             codes = load_file(path)["codes"]
         else:
             codes = torch.from_numpy(np.load(path, allow_pickle=False))
-    except (SafetensorError, KeyError, OSError, ValueError, TypeError, EOFError):
+        return list(codes.split(BATCH))
+    except (SafetensorError, KeyError, OSError, ValueError, TypeError, EOFError, RuntimeError):
         raise SemwaveError(
             f"{path}: has no codes; give a .npy array, or a .safetensors file with a tensor 'codes'"
         ) from None
-    return list(codes.split(BATCH)) if codes.ndim else [codes]

@@ -30,11 +30,13 @@ CELLS = 32
 """Width and height of the coarse grid on which private regions and thumbnails are drawn."""
 PROTOTYPES = 48
 LEAST_FACES = 8
+# What a prototype must show, and what would hide it.
+FACE, COVER = ("skin", "eyes", "brows", "mouth", "nose"), ("glasses",)
 
 # A part covers a cell, or a face has a part, from these shares of its pixels on.
 COVERED, PRESENT = 0.05, 0.001
 MARGIN = 1e-5
-ROUNDS = 20
+ROUNDS, BATCH = 20, 32
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,15 @@ def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
     return knowledge
 
 
-def corrected(coordinates: Tensor, average: Tensor, lambda2: float) -> Tensor:
-    """P (B, codes, 256): filtered ``coordinates`` L' moved towards the ``average`` L_m (codes, 256) of natural faces.
+def corrected(codes: Tensor, average: Tensor, lambda2: float) -> Tensor:
+    """P (B, n, 512): filtered ``codes`` L' moved towards the ``average`` L_m (n, 512) of natural faces.
 
     On the way from L' to L_m, at t, d(P, L') = t d(L', L_m) and d(P, L_m) = (1 - t) d(L', L_m). A bias that grows
     from small while eq. 5 holds therefore ends at t = lambda2 / (1 + lambda2), for every part alike.
     """
     t = lambda2 / (1 + lambda2) * (1 - MARGIN)
-    start = coordinates.double()
-    return (start + t * (average.double() - start)).to(coordinates.dtype)
+    start = codes.double()
+    return (start + t * (average.double() - start)).to(codes.dtype)
 
 
 @torch.no_grad()
@@ -132,21 +134,26 @@ def build(
 ) -> Knowledge:
     """The knowledge base of a data set's ``codes``, batches (B, 28, 512).
 
-    Raises :class:`SemwaveError` for fewer than 8 faces, or codes of another shape or not finite.
+    Raises :class:`SemwaveError` for fewer than 8 faces that are seen without glasses, and for codes of another shape
+    or not finite.
     """
     found = [_checked(batch) for batch in codes]
-    everything = torch.cat(found) if found else torch.empty(0, CODES, CODE_SIZE)
-    if len(everything) < LEAST_FACES:
-        raise SemwaveError(f"a knowledge base needs at least {LEAST_FACES} faces, not {len(everything)}")
-    masks = torch.cat([model.generator.masks(batch) for batch in everything.split(32)])
+    everything = torch.cat(found or [torch.empty(0, CODES, CODE_SIZE)])
+    masks = torch.cat([model.generator.masks(batch) for batch in everything.split(BATCH)])
     has = (masks.mean((2, 3)) >= PRESENT).float()
+    whole = has[:, _indices(FACE)].all(1) & ~has[:, _indices(COVER)].any(1)
+    if whole.sum() < LEAST_FACES:
+        raise SemwaveError(
+            f"a knowledge base needs at least {LEAST_FACES} faces without glasses, not {int(whole.sum())}"
+        )
     covered = (functional.adaptive_avg_pool2d(masks, CELLS) >= COVERED).float()
     weight = torch.cat([torch.ones(len(has), 2), has.repeat_interleave(2, 1)], 1)
     # Where no face has a part its codes still belong to something that looks like a face.
     weight = torch.where(weight.sum(0) == 0, 1.0, weight)[..., None]
     mean = (everything * weight).sum(0) / weight.sum(0)
     spread = ((everything - mean).square() * weight).sum(0).div(weight.sum(0)).sqrt()
-    chosen = everything[_medoids(model.space.coordinates(everything).flatten(1), prototypes, seed)]
+    candidates = everything[whole]
+    chosen = candidates[_medoids(model.space.coordinates(candidates).flatten(1), prototypes, seed)]
     faces = torch.cat([model.generate(one, 256).image for one in chosen.split(1)])
     return Knowledge(
         mean=mean,
@@ -159,6 +166,10 @@ def build(
         made_from=made_from,
         total=len(everything),
     )
+
+
+def _indices(parts: tuple[str, ...]) -> list[int]:
+    return [PARTS.index(part) for part in parts]
 
 
 def _checked(codes: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class Protection:
         visible, seen = without_region(images, region)
         codes = varied(self.knowledge, choose_prototypes(visible, seen, self.knowledge, random, self.kept), random)
         rough = fill(visible, seen, self.model.generate(codes, INPUT).image)
-        in_line = self._with_private(self.model.invert(rough), codes)
+        in_line = self._with_private(self.model.invert(rough), codes[:, self.privacy.codes])
         return Substitute(fill(visible, seen, self.model.generate(in_line, INPUT).image), codes)
 
     def __call__(
@@ -84,26 +84,25 @@ class Protection:
         """
         random = random or torch.Generator().manual_seed(self.privacy.seed)
         region = self.region(images) if region is None else region
+        codes = self.strict(images, invert, region, random)
+        return codes if self.privacy.mode == Mode.strict else self.moved(invert(images), codes, random)
+
+    def strict(self, images: Tensor, invert: Invert, region: Tensor, random: torch.Generator) -> Tensor:
+        """Codes (B, 28, 512) that depend on the ``region`` and the visible rest alone; arguments as when called."""
         stand_in = self.substitute(images, region, random)
-        codes = self._with_private(invert(stand_in.picture), stand_in.codes)
-        if self.privacy.mode == Mode.strict:
-            return codes
-        whole = invert(images)
-        protected = self._with_private(whole, self._moved(whole, random))
-        return torch.cat([codes[:, :BASE_CODES], protected[:, BASE_CODES:]], 1)
+        return self._with_private(invert(stand_in.picture), stand_in.codes[:, self.privacy.codes])
+
+    def moved(self, whole: Tensor, strict: Tensor, random: torch.Generator) -> Tensor:
+        """Codes (B, 28, 512) of filter and knowledge mode, from those of the ``whole`` photo and of strict mode.
+
+        The private ones are filtered and, in knowledge mode, corrected; base codes are those of strict mode.
+        """
+        private = self.privacy.codes
+        moved = filtered(whole[:, private], self.privacy.lambda1, self.model.space.directions, random)
+        if self.privacy.mode == Mode.knowledge:
+            moved = corrected(moved, self.knowledge.mean[private], self.privacy.lambda2)
+        return torch.cat([strict[:, :BASE_CODES], self._with_private(whole, moved)[:, BASE_CODES:]], 1)
 
     def _with_private(self, codes: Tensor, others: Tensor) -> Tensor:
-        """``codes`` (B, 28, 512), the private ones taken from ``others``."""
-        private = self.privacy.codes
-        return codes.index_copy(1, torch.tensor(private, dtype=torch.long), others[:, private])
-
-    def _moved(self, codes: Tensor, random: torch.Generator) -> Tensor:
-        """``codes`` (B, 28, 512) with the private ones filtered and, in knowledge mode, corrected."""
-        space, private = self.model.space, self.privacy.codes
-        coordinates = space.coordinates(codes)
-        moved = filtered(coordinates[:, private], self.privacy.lambda1, random)
-        if self.privacy.mode == Mode.knowledge:
-            average = space.coordinates(self.knowledge.mean[None])[0, private]
-            moved = corrected(moved, average, self.privacy.lambda2)
-        coordinates[:, private] = moved
-        return space.codes(coordinates)
+        """``codes`` (B, 28, 512), the private ones replaced by ``others`` (B, n, 512)."""
+        return codes.index_copy(1, torch.tensor(self.privacy.codes, dtype=torch.long), others)

@@ -29,11 +29,11 @@ LABELS = 128
 # A photo has a part from this share of its pixels on.
 PRESENT = 0.001
 # The prototype is one of this share of all that look most like the visible rest.
-ALIKE = 1 / 6
+ALIKE = 0.1
 # How much more the visible rest beside the region counts in that, and how far, in cells.
 BESIDE, REACH = 10.0, 2
 # Parts in the same place count this much beside colours.
-PLACED = 1.0
+PLACED = 4.0
 # Colours that differ by more than this are another material's and do not tint the fill; nor does a visible rest that is
 # smaller than about this share.
 TINT, ANCHOR = 0.4, 0.1
@@ -101,8 +101,8 @@ def choose_prototypes(
 ) -> Tensor:
     """One of the prototypes most like the ``visible`` rest (B, 3, 256, 256) each, (B,); ``seen`` says where it is.
 
-    They are compared as thumbnails, less their mean difference in colour, and most where the region begins. Where only
-    some parts are seen, ``kept`` (P, 64, 64) is where the prototypes have them, which must be where the photo does.
+    They are compared as thumbnails, most where the region begins. Where only some parts are seen, ``kept``
+    (P, 64, 64) is where the prototypes have them, which must be where the photo does.
     """
     weight = functional.adaptive_avg_pool2d(seen.float(), CELLS)
     small = functional.adaptive_avg_pool2d(visible, CELLS) / weight.clamp_min(1e-3)
@@ -110,9 +110,7 @@ def choose_prototypes(
     weight = weight * (1 + BESIDE * near)
     weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
     difference = small[:, None] - (knowledge.thumbnails.float() / 127.5 - 1)
-    weight = weight[:, None]
-    difference = difference - (difference * weight).sum((3, 4), keepdim=True)
-    distance = (difference.square() * weight).sum((2, 3, 4))
+    distance = (difference.square() * weight[:, None]).sum((2, 3, 4))
     if kept is not None:
         here = functional.adaptive_avg_pool2d(seen.float(), kept.shape[-1])
         both, either = torch.minimum(here, kept), torch.maximum(here, kept)
