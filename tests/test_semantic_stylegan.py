@@ -192,6 +192,17 @@ def test_it_runs_in_bf16(small):
     assert codes.grad.isfinite().all()
 
 
+def test_every_weight_learns():
+    """A weight without a gradient stops training on several GPUs."""
+    torch.manual_seed(0)
+    generator, discriminator = SemanticStyleGAN(SMALL), DualBranchDiscriminator(SMALL.size, max_channels=16)
+    codes = generator.map(torch.randn(2, 512))[:, None].expand(-1, CODES, -1)
+    rendering = generator.render(codes)
+    discriminator(rendering.image, rendering.segmentation).sum().backward()
+    for module in (generator, discriminator):
+        assert [name for name, weight in module.named_parameters() if weight.grad is None] == []
+
+
 def test_what_training_needs_has_second_derivatives():
     """R1 takes the gradient of the scores' gradient, path length that of the picture's."""
     torch.manual_seed(0)

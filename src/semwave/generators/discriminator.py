@@ -1,7 +1,7 @@
 """The dual-branch discriminator of Semantic StyleGAN: is the picture real, together with its segmentation?
 
 Shi et al., "SemanticStyleGAN: learning compositional generative priors for controllable image synthesis and editing"
-(CVPR 2022), section 3.3; each branch is the residual discriminator of StyleGAN2 (Karras et al., CVPR 2020, Fig. 7).
+(CVPR 2022); each branch is the residual discriminator of StyleGAN2 (Karras et al., CVPR 2020, Fig. 7).
 
     image (B,3,S,S)         -> 1x1 -> [residual block, half the size] x log2(S/4) --+
                                                                                    + -> (B,512,4,4)

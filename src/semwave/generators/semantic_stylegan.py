@@ -142,7 +142,7 @@ class Rendering:
 class PositionEmbedding(nn.Module):
     """Features of all places of a grid from -1 to 1, (width^2, outputs): a fixed random matrix of Fourier features.
 
-    The features are x, y, and sine and cosine of both times 1, 2, 4 ... (section 3.2 of the paper).
+    The features are x, y, and sine and cosine of both times 1, 2, 4 ....
     """
 
     def __init__(self, width: int, frequencies: int, outputs: int):
@@ -303,7 +303,7 @@ class StoredNoise(nn.Module):
 
 
 class RenderNet(nn.Module):
-    """Composed features to picture and segmentation, without any code (section 3.2 of the paper)."""
+    """Composed features to picture and segmentation, without any code."""
 
     def __init__(self, architecture: Architecture):
         super().__init__()

@@ -1,7 +1,8 @@
 """Layers that the Semantic StyleGAN generator and its discriminator share, all from StyleGAN2.
 
-Karras et al., "Analyzing and improving the image quality of StyleGAN" (CVPR 2020), called [K] below; equalised learning
-rates are from Karras et al., "Progressive growing of GANs" (ICLR 2018), section 4.1.
+Karras et al., "Analyzing and improving the image quality of StyleGAN" (CVPR 2020), called [K] below. Equalised
+learning rates and pixel norm are from Karras et al., "Progressive growing of GANs" (ICLR 2018), sections 4.1 and 4.2,
+the mapping network is from Karras et al., "A style-based generator architecture" (CVPR 2019), called [S].
 
 An activation is a leaky ReLU times sqrt(2). Leaky ReLU commutes with positive factors, so the layers put the factor
 into their kernel and bias, which saves a pass over the features.
@@ -15,11 +16,11 @@ SLOPE = 0.2
 SQRT2 = 2**0.5
 EPSILON = 1e-8
 MAPPING_LEARNING_RATE = 0.01
-"""Learning rate of the mapping network as a factor of the others' ([K], appendix B)."""
+"""Learning rate of the mapping network as a factor of the others' ([S], appendix C)."""
 
 
 def channels(width: int, multiplier: float, most: int = 512) -> int:
-    """Channels of features that are ``width`` pixels wide ([K], appendix B), at most ``most``."""
+    """Channels of features that are ``width`` pixels wide, at most ``most``; multiplier 2 is configuration F of [K]."""
     return min(most, 512 if width <= 32 else int(16384 * multiplier / width))
 
 
@@ -112,7 +113,7 @@ class PixelNorm(nn.Module):
 
 
 def mapping(size: int, layers: int) -> nn.Sequential:
-    """Mapping network ([K], Fig. 2): normal numbers (..., size) -> codes (..., size)."""
+    """Mapping network ([S], Fig. 1): normal numbers (..., size) -> codes (..., size)."""
     return nn.Sequential(
         PixelNorm(),
         *(EqualLinear(size, size, learning_rate=MAPPING_LEARNING_RATE, activated=True) for _ in range(layers)),
