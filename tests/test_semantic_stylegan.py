@@ -29,7 +29,9 @@ DATA = Path(__file__).parent / "data"
 SMALL = Architecture(
     size=32, coarse_size=16, smallest_size=4, mapping_layers=2, local_channels=8, coarse_channels=16, max_channels=16
 )
-SMALL_ARGS = {theirs: getattr(SMALL, ours) for theirs, ours in SIZES.items()} | {"channel_multiplier": 2}
+# A checkpoint of the authors states no limit to the channels: there are 512 of them at 16 px.
+WIDE = replace(SMALL, size=16, smallest_size=8, max_channels=512)
+ARGS = {theirs: getattr(WIDE, ours) for theirs, ours in SIZES.items()}
 
 
 def rebuilt(module: nn.Module, seed: int, stored: dict[str, np.ndarray] | None = None) -> nn.Module:
@@ -246,15 +248,11 @@ def test_the_discriminator_refuses_another_size():
         DualBranchDiscriminator(32, max_channels=8)(torch.zeros(1, 3, 16, 16))
 
 
-def checkpoint(path: Path, small: SemanticStyleGAN, **changes) -> Path:
+def checkpoint(path: Path, generator: SemanticStyleGAN, **changes) -> Path:
     """A checkpoint as the authors' training writes it, but for ``changes``."""
-    args = Namespace(**SMALL_ARGS, batch=16, ckpt=None, dataset="data")
-    torch.save({"iter": 7, "g_ema": small.state_dict(), "g": small.state_dict(), "args": args} | changes, path)
+    args = Namespace(**ARGS, batch=16, ckpt=None, dataset="data")
+    torch.save({"iter": 7, "g_ema": generator.state_dict(), "g": generator.state_dict(), "args": args} | changes, path)
     return path
-
-
-# Official checkpoints cannot hold less than 512 channels in the render network.
-WIDE = replace(SMALL, max_channels=512)
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +269,7 @@ def test_a_checkpoint_is_read_back(tmp_path, wide):
 
 
 def test_a_size_that_args_leave_out_is_the_published_one(tmp_path, wide):
-    args = {name: value for name, value in SMALL_ARGS.items() if name not in ("local_layers", "base_layers")}
+    args = {name: value for name, value in ARGS.items() if name not in ("local_layers", "base_layers")}
     path = checkpoint(tmp_path / "model.pt", wide, args=Namespace(**args | {"transparent_dims": [10, 12]}))
     assert SemanticStyleGAN.from_official(path).architecture == WIDE
 
@@ -295,7 +293,7 @@ def test_no_code_of_a_checkpoint_is_run(tmp_path, wide, place):
     elif place == "old pickle":
         path.write_bytes(pickle.dumps({"g_ema": evil}, protocol=2))
     elif place == "in args":
-        checkpoint(path, wide, args=Namespace(**SMALL_ARGS, more=evil))
+        checkpoint(path, wide, args=Namespace(**ARGS, more=evil))
     else:
         checkpoint(path, wide, **{place: evil})
     with pytest.raises(SemwaveError, match="was refused: it holds more than"):
@@ -325,10 +323,10 @@ def test_weights_that_do_not_fit_are_listed(tmp_path, wide):
 
 
 def test_sizes_that_do_not_fit_the_weights_are_refused(tmp_path, wide):
-    path = checkpoint(tmp_path / "model.pt", wide, args=Namespace(**SMALL_ARGS | {"size": 64}))
+    path = checkpoint(tmp_path / "model.pt", wide, args=Namespace(**ARGS | {"size": 64}))
     with pytest.raises(SemwaveError, match=r"missing: .* and \d+ more|of another shape: pos_embed"):
         SemanticStyleGAN.from_official(path)
-    path = checkpoint(path, wide, args=Namespace(**SMALL_ARGS | {"size": "32"}))
+    path = checkpoint(path, wide, args=Namespace(**ARGS | {"size": "16"}))
     with pytest.raises(SemwaveError, match="whole numbers"):
         SemanticStyleGAN.from_official(path)
 
