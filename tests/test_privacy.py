@@ -384,6 +384,8 @@ BAD_OPTIONS = [
     (["--hide", "eyes,ear"], f"unknown part 'ear'; the parts are {', '.join(PARTS)}"),
     (["--keep", "eye"], "the parts are background"),
     (["--hide", "eyes", "--keep", "mouth"], "--hide and --keep"),
+    (["--hide", "eyes", "--mask", "MASK"], "--mask goes without"),
+    (["--keep", ",".join(PARTS)], "every part is kept"),
     (["--hide", "eyes", "--lambda2", "1"], "lambda2 must lie between 0 and 1"),
     (["--hide", "eyes", "--lambda2", "nan"], "lambda2"),
     (["--hide", "eyes", "--lambda1", "0"], "lambda1 must be above 0"),

@@ -5,9 +5,13 @@ from importlib import import_module
 from semwave.errors import SemwaveError
 
 __version__ = "0.1.0"
-__all__ = ["Receiver", "SemwaveError", "Transmitter", "__version__"]
+__all__ = ["Privacy", "Receiver", "SemwaveError", "Transmitter", "__version__"]
 
-_HOMES = {"Transmitter": "semwave.transmitter", "Receiver": "semwave.receiver"}
+_HOMES = {
+    "Privacy": "semwave.privacy.settings",
+    "Receiver": "semwave.receiver",
+    "Transmitter": "semwave.transmitter",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -69,6 +69,8 @@ def chosen(
         if any(option is not None for option in (mode, lambda1, lambda2, base)):
             raise SemwaveError("nothing is private: name parts with --hide or --keep, or a region with --mask")
         return None, None
+    if mask and (hide or keep):
+        raise SemwaveError("--mask goes without --hide and --keep; paint the parts white in the mask as well")
     if mask and mode not in (None, Mode.strict):
         raise SemwaveError(f"--mask needs --privacy strict: {mode} changes the codes of parts, not a region of pixels")
     if mask:

@@ -52,6 +52,8 @@ class Privacy:
             raise SemwaveError("--hide and --keep exclude each other; name the private parts or those to keep")
         for part in (*self.hide, *self.keep):
             part_index(part)
+        if self.keep and not self.hidden:
+            raise SemwaveError("every part is kept, so nothing is private; leave parts out of --keep")
         if self.mode not in tuple(Mode):
             raise SemwaveError(f"unknown privacy mode '{self.mode}'; the modes are {', '.join(Mode)}")
         if not (math.isfinite(self.lambda1) and self.lambda1 > 0):
