@@ -141,6 +141,13 @@ def test_the_region_and_nothing_else_is_replaced(part, knowledge, faces):
         assert all(torch.equal(a, b) for a, b in zip(fills[0], other, strict=True))
 
 
+def test_a_region_finer_than_the_photo_hides_every_pixel_that_it_touches():
+    region = torch.zeros(1, 4 * SIZE, 4 * SIZE, dtype=torch.bool)
+    region[0, 401, 402] = True
+    visible, seen = without_region(torch.ones(1, 3, SIZE, SIZE), region)
+    assert (~seen).nonzero().tolist() == [[0, 0, 100, 100]] and not visible[0, :, 100, 100].any()
+
+
 CONTENTS = ("another face", "noise", "black")
 
 

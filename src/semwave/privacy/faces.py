@@ -12,7 +12,6 @@ from torch import Tensor
 from semwave import align, images
 from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.layout import CODES
 from semwave.parser import INPUT
 from semwave.send import find_photos
 
@@ -22,9 +21,7 @@ BATCH = 64
 @torch.no_grad()
 def drawn(model: models.Model, random: torch.Generator, size: int) -> Tensor:
     """A random face, (1, 3, size, size) in [-1, 1]."""
-    style = model.generator.body.map(torch.randn(1, 512, generator=random))
-    # One style everywhere gives the same picture under any layout.
-    return model.generate(style[:, None].expand(-1, CODES, -1), size).image.clamp(-1, 1)
+    return model.generate(model.sample(1, random), size).image.clamp(-1, 1)
 
 
 @torch.no_grad()

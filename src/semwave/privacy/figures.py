@@ -12,6 +12,7 @@ from semwave import model as models
 from semwave.channels import make_channel
 from semwave.layout import PARTS
 from semwave.privacy.faces import drawn
+from semwave.privacy.knowledge import COVER, FACE
 from semwave.privacy.settings import FACE_PARTS, Mode, Privacy
 from semwave.privacy.strict import PRESENT, part_labels
 from semwave.receiver import Receiver
@@ -33,7 +34,10 @@ def draw(model: models.Model, out: Path, size: int, seed: int) -> list[Path]:
     """
     random = torch.Generator().manual_seed(seed + SEED_STEP)
     photos = [images.to_tensor(align.align(astronaut(), model.size))]
-    photos += [drawn(model, random, model.size) for _ in range(GENERATED)]
+    while len(photos) <= GENERATED:
+        photo = drawn(model, random, model.size)
+        if set(present(model, photo, FACE + COVER)) == set(FACE):
+            photos.append(photo)
     figures: dict[str, list[np.ndarray]] = {"figure-2.png": [], "figure-6.png": []}
     for photo in photos:
         face = present(model, photo, FACE_PARTS)

@@ -89,7 +89,8 @@ def without_region(images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     gives none of them on, not even as a part of an average.
     """
     width = images.shape[-1]
-    private = functional.interpolate(region[:, None].float(), size=(width, width)) > 0
+    # A pixel is private if the region touches it, whichever of the two is finer.
+    private = functional.adaptive_max_pool2d(region[:, None].float(), width) > 0
     visible = torch.where(private, 0.0, images)
     options = {"size": (INPUT, INPUT), "mode": "bilinear", "antialias": width > INPUT}
     seen = functional.interpolate((~private).float(), **options) > 1 - 1e-4
