@@ -72,7 +72,7 @@ def measure(
         taken = [_kept_views(folder / "probe", photo, measuring.views) for photo in _track(photos, "probing", console)]
         views[split] = [view for view in taken if view]
     picks = probe.pick_rates(views["train"], views["test"])
-    _write(table, "\n".join(_report(model, rows, picks, len(tests), seed)))
+    _write(table, "\n".join(_report(model, rows, picks, len(tests), len(views["test"]), seed)))
 
 
 def _digest(model: models.Model, seed: int) -> str:
@@ -204,7 +204,12 @@ def _change(a: Tensor, b: Tensor, mask: Tensor) -> float | None:
 
 
 def _report(
-    model: models.Model, rows: list[dict], picks: dict[str, tuple[float, float]], photos: int, seed: int
+    model: models.Model,
+    rows: list[dict],
+    picks: dict[str, tuple[float, float]],
+    photos: int,
+    candidates: int,
+    seed: int,
 ) -> Iterator[str]:
     """The lines of the tables."""
     groups: dict[tuple[str, str | None], list[dict]] = {}
@@ -229,7 +234,7 @@ def _report(
         cells += [_mean(group, "identity", 2), f"{100 * apart:.0f} %", _mean(group, "nats", 1) if mode else ""]
         yield "| " + " | ".join(cells) + " |"
     yield ""
-    yield f"| what the probe sees | right eyes of {photos} | among the first ten |"
+    yield f"| what the probe sees | right eyes of {candidates} | among the first ten |"
     yield "| --- | ---: | ---: |"
     for seen, (first, ten) in picks.items():
         yield f"| {seen} | {100 * first:.0f} % | {100 * ten:.0f} % |"
