@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from semwave.codespace import COORDINATES
-from semwave.correction import PICTURE, STEP, Correction, shrunk_photo
+from semwave.correction import PICTURE, STEP, Corrections
 from semwave.layout import CODES
 
 PIXELS = 3 * PICTURE**2
@@ -30,7 +30,7 @@ def draw(jacobian):
 def correction(jacobian):
     metric = torch.zeros(CODES, COORDINATES, COORDINATES)
     metric[:, :BUSY, :BUSY] = torch.einsum("cip,cjp->cij", jacobian, jacobian) / PIXELS
-    started = Correction().requires_grad_(False)
+    started = Corrections(1).requires_grad_(False)
     started.start(metric)
     return started
 
@@ -41,7 +41,7 @@ def coordinates(seed):
 
 def test_no_step_until_it_is_started(draw):
     v = coordinates(0)
-    assert torch.equal(Correction()(draw, draw(coordinates(1)), v), v)
+    assert torch.equal(Corrections(2)(draw, draw(coordinates(1)), v), v)
 
 
 def test_it_goes_the_given_share_of_the_way_where_the_picture_is_linear(draw, correction):
@@ -70,6 +70,21 @@ def test_the_gradient_passes_round_the_picture(draw, correction):
     assert torch.equal(v.grad, torch.ones_like(v))
 
 
-@pytest.mark.parametrize("size", [128, 200, 512])
-def test_photos_are_compared_at_128_px(size):
-    assert shrunk_photo(torch.zeros(1, 3, size, size)).shape == (1, 3, PICTURE, PICTURE)
+def test_every_step_goes_on_from_the_one_before(draw, correction):
+    v, truth = coordinates(0), coordinates(1)
+    twice = Corrections(2).requires_grad_(False)
+    twice.matrix = correction.matrix
+    images = draw(truth)
+    torch.testing.assert_close(twice(draw, images, v), correction(draw, images, correction(draw, images, v)))
+
+
+def test_no_photo_sends_the_codes_far(draw, correction):
+    v = coordinates(0)
+    assert (correction(draw, 1e6 * draw(coordinates(1)), v) - v).abs().max() <= 0.5 + 1e-5
+
+
+@pytest.mark.parametrize("size", [200, 512])
+def test_photos_are_compared_at_128_px(draw, correction, size):
+    v, large = coordinates(0)[:1], torch.full((1, 3, size, size), 0.1)
+    small = torch.full((1, 3, PICTURE, PICTURE), 0.1)
+    torch.testing.assert_close(correction(draw, large, v), correction(draw, small, v))

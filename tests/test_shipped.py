@@ -33,7 +33,7 @@ def send(face, k, snr_db, channel="awgn", size=512):
 @pytest.mark.parametrize("k", GOLDEN)
 def test_golden(face, k):
     quality = psnr(send(face, k, 10.0).clamp(-1, 1), face, data_range=2).item()
-    assert quality == pytest.approx(GOLDEN[k], abs=0.1)
+    assert quality == pytest.approx(GOLDEN[k], abs=0.2)
     assert quality > NOT_THE_MODEL
 
 

@@ -1,11 +1,11 @@
-"""Correction: one learned step of descent, from the encoder's codes towards the photograph.
+"""Corrections: learned steps of descent, from the encoder's codes towards the photograph.
 
     coordinates v (B,28,256) -> generator, 128 px -> MSE to the photograph -> its gradient g (B,28,256)
-    v - D M D g      D (28,256): fixed scale of every coordinate;  M (28,256,256): learned, one matrix a code
+    v - s M g      M (28,256,256): one matrix a code, from the mean Jacobian of the picture;  s (28,256): learned
 
-The encoder reads the photograph only; the gradient tells what its codes got wrong. M starts as that of a damped
-Gauss-Newton step that takes the codes one by one, with the mean Jacobian of the picture, and is trained with the rest:
-learned gradient descent (Andrychowicz et al. 2016; Gregor and LeCun 2010). One such step does what thirty of Adam do.
+The encoder reads the photograph only; the gradient tells what its codes got wrong. M is that of a damped Gauss-Newton
+step which takes the codes one by one; how far to go along each coordinate is learned with the rest, as in learned
+gradient descent (Gregor and LeCun 2010; Andrychowicz et al. 2016).
 """
 
 from collections.abc import Callable
@@ -20,41 +20,44 @@ from semwave.layout import CODES
 PICTURE = 128
 DAMPING = 3e-4
 STEP = 0.25
+LONGEST = 0.5
 SHRINK = 0.9
 
 
-class Correction(nn.Module):
-    """Coordinates (B, 28, 256) nearer to what a photograph shows; no step at all until started or loaded."""
+class Corrections(nn.Module):
+    """Coordinates (B, 28, 256) nearer to what a photograph shows, by ``count`` steps; none until started or loaded."""
 
-    def __init__(self):
+    def __init__(self, count: int):
         super().__init__()
-        self.register_buffer("scale", torch.ones(CODES, COORDINATES))
-        self.matrix = nn.Parameter(torch.zeros(CODES, COORDINATES, COORDINATES))
+        self.register_buffer("matrix", torch.zeros(CODES, COORDINATES, COORDINATES))
+        self.steps = nn.Parameter(torch.full((count, CODES, COORDINATES), STEP))
 
     @torch.no_grad()
     def start(self, metric: Tensor) -> None:
         """Take damped Gauss-Newton steps, given E[J^T J] (28, 256, 256), J the Jacobian of the picture's pixels over
         the root of their number."""
         diagonal = metric.diagonal(0, 1, 2)
-        damped = SHRINK * metric + torch.diag_embed((1 - SHRINK) * diagonal + DAMPING)
-        self.scale.copy_((diagonal + DAMPING).rsqrt())
-        inverse = torch.linalg.inv(damped)
-        self.matrix.copy_(STEP * inverse / (self.scale[:, :, None] * self.scale[:, None, :]))
+        self.matrix.copy_(torch.linalg.inv(SHRINK * metric + torch.diag_embed((1 - SHRINK) * diagonal + DAMPING)))
+        nn.init.constant_(self.steps, STEP)
 
     def forward(self, draw: Callable[[Tensor], Tensor], images: Tensor, coordinates: Tensor) -> Tensor:
         """Corrected ``coordinates`` (B, 28, 256), where ``draw`` makes pictures (B, 3, 128, 128) of coordinates and
-        ``images`` (B, 3, 128, 128) is what they should be. The gradient passes round ``draw``, not through it."""
-        with torch.enable_grad():
-            at = coordinates.detach().requires_grad_(True)
-            squared = (draw(at).float() - images).square().mean((1, 2, 3))
-            (gradient,) = torch.autograd.grad(squared.sum() / 2, at)
-        with torch.autocast(images.device.type, enabled=False):
-            step = torch.einsum("cij,bcj->bci", self.matrix, gradient * self.scale) * self.scale
-        return coordinates - step
+        ``images`` (B, 3, H, H) is what they should be. The gradient passes round ``draw``, not through it."""
+        images = functional.interpolate(
+            images, size=(PICTURE, PICTURE), mode="bilinear", antialias=images.shape[-1] > PICTURE
+        )
+        for step in self.steps:
+            gradient = _gradient(draw, images, coordinates)
+            with torch.autocast(images.device.type, enabled=False):
+                move = step * torch.einsum("cij,bcj->bci", self.matrix, gradient)
+            # A step is a few hundredths; a photograph unlike any other must not send the codes anywhere.
+            coordinates = coordinates - move.clamp(-LONGEST, LONGEST)
+        return coordinates
 
 
-def shrunk_photo(images: Tensor) -> Tensor:
-    """Photographs (B, 3, H, H) at the 128 px at which corrections compare."""
-    return functional.interpolate(
-        images, size=(PICTURE, PICTURE), mode="bilinear", antialias=images.shape[-1] > PICTURE
-    )
+@torch.enable_grad()
+def _gradient(draw: Callable[[Tensor], Tensor], images: Tensor, coordinates: Tensor) -> Tensor:
+    """Half the gradient (B, 28, 256) of the MSE between ``draw(coordinates)`` and ``images``."""
+    at = coordinates.detach().float().requires_grad_(True)
+    squared = (draw(at).float() - images).square().mean((1, 2, 3))
+    return torch.autograd.grad(squared.sum() / 2, at)[0]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec
 from semwave.codespace import CodeSpace
-from semwave.correction import PICTURE, Correction, shrunk_photo
+from semwave.correction import PICTURE, Corrections
 from semwave.encoder import Encoder
 from semwave.errors import SemwaveError
 from semwave.flow import CodeFlow
@@ -34,7 +34,7 @@ from semwave.parser import INPUT, FaceParser
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {"faces-512": WEIGHTS / "faces-512"}
 PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
-CORRECTIONS = 2
+CORRECTIONS = 4
 
 
 class Model(nn.Module):
@@ -53,7 +53,7 @@ class Model(nn.Module):
         self.generator = CompositionalGenerator()
         self.space = CodeSpace()
         self.encoder = Encoder().to(memory_format=torch.channels_last)
-        self.corrections = nn.ModuleList(Correction() for _ in range(CORRECTIONS))
+        self.corrections = Corrections(CORRECTIONS)
         self.flow = CodeFlow() if flow else None
         self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
         self.info: dict[str, str] = {}
@@ -99,11 +99,7 @@ class Model(nn.Module):
         """Coordinates (B, 28, 256) of ``images`` (B, 3, H, H) in [-1, 1]: the encoder's, corrected."""
         with torch.no_grad():
             logits = self.parser(images)
-        coordinates = self.encoder(images, logits, self.generator.layout)
-        small = shrunk_photo(images)
-        for correction in self.corrections:
-            coordinates = correction(self._draw_small, small, coordinates)
-        return coordinates
+        return self.corrections(self._draw_small, images, self.encoder(images, logits, self.generator.layout))
 
     def _draw_small(self, coordinates: Tensor) -> Tensor:
         with torch.autocast(coordinates.device.type, torch.bfloat16):

@@ -164,9 +164,9 @@ def flow(
 @app.command()
 def codec(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps at 128 px.")] = 1600,
-    fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 600,
-    last_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 512 px.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps at 128 px.")] = 1000,
+    fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 330,
+    last_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 512 px.")] = 700,
     rate: Rate = 4e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
     no_flow: Annotated[bool, typer.Option("--no-flow", help="Train a model without a flow, to compare.")] = False,
     seed: Seed = 0, precision: Precision = "bf16",
@@ -194,7 +194,7 @@ def codec(
         # size, steps, images a step and those of generated faces, share of the rate, quiet share, weight of LPIPS
         (PICTURE, steps, 8, 2, 1.0, 0.1, 1.0),
         (INPUT, fine_steps, 6, 1, 0.5, 0.0, 1.5),
-        (2 * INPUT, last_steps, 4, 1, 0.5, 0.0, 2.0),
+        (2 * INPUT, last_steps, 4, 1, 0.375, 0.0, 2.0),
     )
     for i, (size, count, batch, generated, share, quiet, lpips_weight) in enumerate(stages):
         if size > INPUT:

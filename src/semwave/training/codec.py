@@ -70,9 +70,7 @@ def sensitivity(
 
 def start_corrections(model: Model, coordinates: Tensor, probes: int, seed: int) -> None:
     """Start the model's corrections from how much the picture moves at ``coordinates`` (N, 28, 256)."""
-    metric = sensitivity(model, coordinates, lambda rows: rows, probes, seed)
-    for correction in model.corrections:
-        correction.start(metric)
+    model.corrections.start(sensitivity(model, coordinates, lambda rows: rows, probes, seed))
 
 
 def start_codecs(model: Model, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
@@ -138,4 +136,4 @@ def train_codec(
         known_distance = distance[-generated:].mean()
         return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": shown, f"code_{k}": code, "lpips_known": known_distance}
 
-    return fit(model, loss, schedule, run, precision, slow=("codec.", "generator."))
+    return fit(model, loss, schedule, run, precision, slow=("generator.",))
