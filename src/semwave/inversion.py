@@ -44,9 +44,9 @@ def invert(
         rise = min(1.0, (step + 1) / 5)
         optimizer.param_groups[0]["lr"] = rate * rise * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         with torch.enable_grad():
-            arrived = through(coordinates) if through else coordinates
+            codes = space.codes(through(coordinates) if through else coordinates)
             with torch.autocast(images.device.type, torch.bfloat16):
-                picture = generator(space.codes(arrived), INPUT).image
+                picture = generator(codes, INPUT).image
             mse = (picture.float() - target).square().mean((1, 2, 3))
             loss = mse + prior_weight * coordinates.square().mean((1, 2))
             if perceptual is not None:

@@ -102,8 +102,9 @@ class Model(nn.Module):
         return self.corrections(self._draw_small, images, self.encoder(images, logits, self.generator.layout))
 
     def _draw_small(self, coordinates: Tensor) -> Tensor:
-        with torch.autocast(coordinates.device.type, torch.bfloat16):
-            return self.generator(self.space.codes(coordinates), PICTURE).image
+        codes = self.space.codes(coordinates)
+        with torch.autocast(codes.device.type, torch.bfloat16):
+            return self.generator(codes, PICTURE).image
 
     def encode(self, codes: Tensor, k: int) -> Tensor:
         """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512)."""
