@@ -98,6 +98,16 @@ def test_augmentation_moves_photo_and_labels_together():
     assert agree > 0.97
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_augmentation_of_no_strength_mirrors_only(precision):
+    images = torch.rand(4, 3, 512, 512, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    labels = torch.zeros(4, 512, 512, dtype=torch.uint8)
+    with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        moved, _ = augment(images, labels, torch.Generator().manual_seed(0), strength=0.0)
+    for image, mirrored, after in zip(images, images.flip(3), moved, strict=True):
+        assert min((after - image).abs().max(), (after - mirrored).abs().max()) < 1e-3
+
+
 def test_composed_faces_take_whole_parts():
     codes, others = torch.zeros(5, 28, 512), torch.ones(5, 2, 28, 512)
     composed = compose(codes, others, torch.Generator().manual_seed(0))

@@ -87,7 +87,9 @@ def augment(images: Tensor, labels: Tensor, generator: torch.Generator, strength
         ],
         1,
     )
-    grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
+    # In bf16 a grid is good to a pixel only.
+    with torch.autocast(images.device.type, enabled=False):
+        grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
     images = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     labels = functional.grid_sample(
         labels[:, None].float(), grid, mode="nearest", padding_mode="reflection", align_corners=False
