@@ -10,6 +10,8 @@ from torch import nn
 
 from semwave.errors import SemwaveError
 from semwave.layout import PARTS
+from semwave.model import MODELS, Model
+from semwave.training.codec import train_detail
 from semwave.training.data import PART_OF_CLASS, Photos, augment, read_photos, without_validation
 from semwave.training.faces import compose
 from semwave.training.loop import Schedule, fit
@@ -120,3 +122,17 @@ def test_parser_training_runs_and_is_measured(folder, tmp_path):
     parser = train_parser(folder, tmp_path / "run", Schedule(2, 2, 1e-3), precision="no")
     scores = evaluate_parser(parser, read_photos(folder, "test", 64))
     assert set(scores) == {*PARTS, "mean_f1", "pixel_accuracy"} and 0 <= scores["mean_f1"] <= 1
+
+
+def test_detail_is_learnt_above_the_picture_that_corrections_look_at(tmp_path):
+    model = Model("faces-512").load(MODELS["faces-512"])
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    pixels = torch.randint(256, (2, 3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    photos = Photos(pixels, pixels[:, 0])
+    coordinates = torch.zeros(2, 28, 256)
+    faces = {"images": pixels[:, :, ::2, ::2], "coordinates": coordinates.half()}
+    distance = lambda a, b: (a - b).abs().mean((1, 2, 3))  # noqa: E731
+    train_detail(model, photos, coordinates, faces, distance, tmp_path, Schedule(1, 2, 1e-3, warmup=1), 1.0, "no")
+    moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    learn = ("generator.body.blocks.4.", "generator.body.blocks.5.", "generator.heads.256.", "generator.heads.512.")
+    assert {name for name, _ in model.named_parameters() if name.startswith(learn)} == moved

@@ -10,11 +10,10 @@ from torch import Tensor
 from semwave import align, images
 from semwave import model as models
 from semwave.channels import make_channel
-from semwave.layout import PARTS
 from semwave.privacy.faces import drawn
 from semwave.privacy.knowledge import COVER, FACE
 from semwave.privacy.settings import FACE_PARTS, Mode, Privacy
-from semwave.privacy.strict import PRESENT, part_labels
+from semwave.privacy.strict import part_labels, shown_parts
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 
@@ -58,8 +57,8 @@ def draw(model: models.Model, out: Path, size: int, seed: int) -> list[Path]:
 
 def present(model: models.Model, photo: Tensor, parts: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``parts`` that can be seen in the photo (1, 3, H, H)."""
-    labels = part_labels(model, photo)
-    return tuple(part for part in parts if (labels == PARTS.index(part)).float().mean() >= PRESENT)
+    shown = shown_parts(part_labels(model, photo))
+    return tuple(part for part in parts if part in shown)
 
 
 def _received(model: models.Model, photo: Tensor, privacy: Privacy | None, size: int, seed: int) -> Tensor:

@@ -26,8 +26,8 @@ COMMON = 0.05
 # Private pixels grow by this share of the width before they cover cells.
 MARGIN = 0.01
 LABELS = 128
-# A photo has a part from this share of its pixels on.
-PRESENT = 0.001
+# A photo has a part from this share of its pixels on; fewer of a part that is not compact are the parser's mistake.
+PRESENT, PRESENT_LARGE = 0.001, 0.005
 # The prototype is one of this share of all that look most like the visible rest.
 ALIKE = 0.1
 # How much more the visible rest beside the region counts in that, and how far, in cells.
@@ -46,6 +46,13 @@ def part_labels(model: models.Model, images: Tensor) -> Tensor:
     return model.parser.labels(images, LABELS)
 
 
+def shown_parts(labels: Tensor) -> tuple[str, ...]:
+    """The parts that can be seen in every one of the photos whose ``labels`` (B, 128, 128) are given."""
+    shares = [(labels == part_index(part)).float().mean((1, 2)).min() for part in PARTS]
+    least = [PRESENT if part in COMPACT else PRESENT_LARGE for part in PARTS]
+    return tuple(part for part, share, floor in zip(PARTS, shares, least, strict=True) if share >= floor)
+
+
 def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledge: Knowledge) -> Tensor:
     """The region (B, 128, 128) bool that is private when the parts ``hidden`` are, on a canonical coarse grid.
 
@@ -59,11 +66,10 @@ def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledg
     """
     masks = functional.one_hot(labels.long(), len(PARTS)).permute(0, 3, 1, 2).bool()
     named = [part for part in PARTS if (part in hidden) != keep]
-    shares = masks.float().mean((2, 3))
+    shown = shown_parts(labels)
     for part in named:
-        if (shares[:, part_index(part)] < PRESENT).any():
-            have = [p for p, share in zip(PARTS, shares.min(0).values.tolist(), strict=True) if share >= PRESENT]
-            raise SemwaveError(f"no {part} can be seen in the photo; it has {', '.join(have)}")
+        if part not in shown:
+            raise SemwaveError(f"no {part} can be seen in the photo; it has {', '.join(shown)}")
     if keep:
         return ~masks[:, [part_index(part) for part in named]].any(1)
     compact = [part_index(part) for part in hidden if part in COMPACT]

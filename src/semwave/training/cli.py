@@ -167,17 +167,21 @@ def codec(
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps at 128 px.")] = 1000,
     fine_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 256 px.")] = 330,
     last_steps: Annotated[int, typer.Option(min=1, help="Further steps, at 512 px.")] = 700,
+    detail_steps: Annotated[int, typer.Option(min=1, help="Steps of the generator's upper blocks alone.")] = 600,
     rate: Rate = 4e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
     no_flow: Annotated[bool, typer.Option("--no-flow", help="Train a model without a flow, to compare.")] = False,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """Stage 2: encoder, flow, channel codecs and generator together, through noise; at 128, 256 and 512 px."""
+    """Stage 2: encoder, flow, channel codecs and generator together, through noise; at 128, 256 and 512 px.
+
+    The generator's upper blocks then learn alone, on what arrives.
+    """
     import torch
 
     from semwave.correction import PICTURE
     from semwave.metrics import LPIPS
     from semwave.parser import INPUT
-    from semwave.training.codec import coordinates_of, start_codecs, start_corrections, train_codec
+    from semwave.training.codec import coordinates_of, start_codecs, start_corrections, train_codec, train_detail
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
 
@@ -203,6 +207,10 @@ def codec(
         train_codec(
             model, photos, faces, distance, run / str(size), schedule, size, quiet, lpips_weight, generated, precision
         )
+    schedule = Schedule(detail_steps, 4, 3 * rate, warmup=20, checkpoint_every=100, seed=seed + len(stages))
+    train_detail(
+        model, photos, coordinates_of(model, photos.images), faces, distance, run / "detail", schedule, 5.0, precision
+    )
     # The generator has learnt with the rest, so nothing is written before all of it is done.
     model.save(target)
 

@@ -155,7 +155,7 @@ def train_codec(
         known_distance = distance[-generated:].mean()
         return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": shown, f"code_{k}": code, "lpips_known": known_distance}
 
-    return fit(model, loss, schedule, run, precision, slow=("generator.",) if size <= INPUT else ())
+    return fit(model, loss, schedule, run, precision, slow=("generator.",))
 
 
 def train_detail(
