@@ -284,11 +284,12 @@ class RenderLayer(FixedConvolution):
         # The style is the same for every picture, so demodulation belongs to the weights.
         kernel = demodulated(self.kernel().flatten(1)).view_as(self.weight) * SQRT2
         bias = self.activate.scaled_bias()
+        # In place: no gradient needs what is overwritten, and these are the largest features of all.
         if self.blur is None:
             x = functional.conv2d(x, kernel, bias, padding=1)
         else:
-            x = self.blur(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), bias)
-        # In place: no gradient needs what is overwritten, and these are the largest features of all.
+            x = self.blur(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2))
+            x = x.add_(bias[:, None, None].to(x.dtype))
         x = x.add_((noise * (self.noise.weight * SQRT2)).to(x.dtype))
         return functional.leaky_relu_(x, SLOPE)
 
