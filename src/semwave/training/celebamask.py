@@ -81,7 +81,7 @@ def find_samples(data: Path, split: str) -> list[Sample]:
     published = (data / PHOTOS).is_dir()
     if not published and not ((data / "images").is_dir() and (data / "masks").is_dir()):
         raise SemwaveError(
-            f"CelebAMask-HQ is missing in {data}: it needs {PHOTOS}/ and {ANNOTATIONS}/ as published, or images/ and masks/"
+            f"CelebAMask-HQ is missing in {data}; there must be {PHOTOS}/ and {ANNOTATIONS}/, or images/ and masks/"
         )
     folder = data / (PHOTOS if published else "images")
     photos = {path.stem: path for path in folder.iterdir() if path.is_file()}

@@ -26,17 +26,25 @@ CODE_WEIGHT = 0.05
 AUGMENT = 0.35
 
 
-def _arrived(
-    model: Model, images: Tensor, k: int, snr_db: Tensor, random: torch.Generator
+def over_the_air(
+    model: Model, coordinates: Tensor, k: int, snr_db: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """N before the channel, N^ after it, and the codes that arrive, of ``images`` (B, 3, H, H), ``k`` symbols each."""
-    coordinates = model.estimate(images)
-    with torch.autocast(images.device.type, enabled=False):
+    """N before the channel, N^ after it, and the coordinates that arrive, of ``coordinates`` (B, 28, 256), ``k``
+    symbols each; ``snr_db`` is (B,)."""
+    with torch.autocast(coordinates.device.type, enabled=False):
         n = model.flow(coordinates.float()) if model.flow else coordinates.float()
         codec = model.codecs[k]
         received = CHANNELS["awgn"]()(codec.encode(n), snr_db, random)
         arrived = codec.decode(received.symbols, received.snr_db)
-        back = model.flow.inverse(arrived) if model.flow else arrived
+        return n, arrived, model.flow.inverse(arrived) if model.flow else arrived
+
+
+def _arrived(
+    model: Model, images: Tensor, k: int, snr_db: Tensor, random: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """N before the channel, N^ after it, and the codes that arrive, of ``images`` (B, 3, H, H), ``k`` symbols each."""
+    n, arrived, back = over_the_air(model, model.estimate(images), k, snr_db, random)
+    with torch.autocast(images.device.type, enabled=False):
         return n, arrived, model.space.codes(back)
 
 
