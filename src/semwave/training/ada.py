@@ -58,7 +58,7 @@ class AdaptiveAugmentation(nn.Module):
             )
             both = functional.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
             colours = colouring(count, p, random).to(device)
-            image = torch.einsum("bij,bjhw->bihw", colours[:, :3, :3], both[:, :3]) + colours[:, :3, 3, None, None]
+            image = torch.einsum("bij,bjhw->bihw", colours[:, :, :3], both[:, :3]) + colours[:, :, 3, None, None]
             return image, both[:, 3:]
 
 
@@ -97,7 +97,7 @@ def placement(count: int, p: float, random: torch.Generator) -> Tensor:
 
 
 def colouring(count: int, p: float, random: torch.Generator) -> Tensor:
-    """Changes of colour, (count, 4, 4) on homogeneous red, green and blue from -1 to 1.
+    """Changes of colour, (count, 3, 4): a matrix for red, green and blue from -1 to 1, and what is added.
 
     Brightness, contrast, luma turned over, hue turned, saturation.
     """
@@ -113,7 +113,7 @@ def colouring(count: int, p: float, random: torch.Generator) -> Tensor:
         luma + draw.normal().exp2()[:, None, None] * (identity - luma),
     )
     offset = (0.2 * draw.normal())[:, None, None].expand(-1, 3, 1)
-    return functional.pad(torch.cat([_product(changes), offset], 2), (0, 0, 0, 1))
+    return torch.cat([_product(changes), offset], 2)
 
 
 class _Draw:

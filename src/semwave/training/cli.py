@@ -248,6 +248,8 @@ def semantic_stylegan(
     seed: Seed = 0, precision: Precision = "no",
 ) -> None:  # fmt: skip
     """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs."""
+    from accelerate import PartialState
+
     from semwave.generators.semantic_stylegan import Architecture
     from semwave.training.data import map_photos
     from semwave.training.loop import Schedule
@@ -257,7 +259,8 @@ def semantic_stylegan(
         size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
         coarse_channels=coarse_channels, channel_multiplier=channel_multiplier, max_channels=max_channels,
     )  # fmt: skip
-    photos = map_photos(data, "train", size, runs / "photos")
+    with PartialState().main_process_first():
+        photos = map_photos(data, "train", size, runs / "photos")
     schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
     run = runs / f"semantic-stylegan-{size}"
     network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada)
