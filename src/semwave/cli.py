@@ -357,6 +357,65 @@ def bench(
     )
 
 
+@app.command()
+def compare(
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PHOTO]...", help="Aligned photos to invert: pictures, folders, or .txt lists."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model; may be given several times (default: all).")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Pixels at which they are compared.")] = 128,
+    pairs: Annotated[int, typer.Option(min=0, help="Pairs of random faces that swap a part.")] = 100,
+    refine_steps: Annotated[int, typer.Option(min=0, help="Steps of gradient descent of the inversion.")] = 0,
+    seed: Seed = 0,
+    lpips_weights: Annotated[
+        Path | None,
+        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file too.")] = None,
+) -> None:
+    """Compare generators: how well photos are inverted, without a channel, and whether parts change by themselves.
+
+    Two codes of a part are swapped between random faces; "inside" is the share of the squared change that lies within
+    that part's mask, grown by 5 % of the width.
+    """
+    from rich.progress import track
+
+    from semwave import comparison, images
+    from semwave.model import MODELS, load_model
+    from semwave.send import find_photos
+
+    found = [photo.path for photo in find_photos(photos)] if photos else []
+    models = [load_model(name) for name in model or MODELS]
+    lpips, warning = _lpips(lpips_weights)
+    rows, console = [], Console(stderr=True)
+    shown = {"console": console, "transient": True, "disable": not console.is_terminal}
+    for loaded in models:
+        shares = comparison.locality(loaded, size, track(range(pairs), f"{loaded.name}: swapping", **shown), seed)
+        inverting = track(found, f"{loaded.name}: inverting", **shown)
+        quality = list(comparison.inversion(loaded, inverting, size, refine_steps, lpips))
+        rows.append(comparison.row(loaded, size, shares, quality))
+        if report is not None:
+            images.write_json(report, rows)
+    if warning:
+        typer.echo(f"semwave: {warning}", err=True)
+    table = Table("", *(row["model"] for row in rows))
+    table.add_row("pairs", *(str(row["pairs"]) for row in rows))
+    for part in comparison.SWAPPED:
+        table.add_row(f"inside, {part}", *(_figure(row["inside_parts"].get(part), ".1%") for row in rows))
+    table.add_row("inside, mean", *(_figure(row["inside"], ".1%") for row in rows))
+    table.add_row("photos", *(str(row["photos"]) for row in rows))
+    table.add_row("PSNR [dB]", *(_figure(row["psnr_db"], ".2f") for row in rows))
+    table.add_row("LPIPS(alex)", *(_figure(row["lpips_alex"], ".3f") for row in rows))
+    Console().print(table)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
 def _inversion(invert: Inversion, refine_steps: int | None) -> dict[str, str | int]:
     """What ``--invert`` and ``--refine-steps`` mean to a transmitter."""
     if invert is Inversion.optimise:

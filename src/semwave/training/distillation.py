@@ -9,6 +9,7 @@
 A pair says at every pixel what is wrong, which a discriminator does not, so that hours of a CPU are enough.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,7 +20,6 @@ from semwave.codespace import COORDINATES
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.masks import mask_pyramid
-from semwave.metrics import LPIPS
 from semwave.model import Model
 from semwave.training.codec import SNR_DB, coordinates_of, over_the_air
 from semwave.training.data import Photos, pick, to_float
@@ -51,12 +51,13 @@ def photo_codes(teacher: Model, images: Tensor, path: Path) -> Tensor:
 
 
 def train_distilled(
-    teacher: Model, architecture: Architecture, photos: Photos, faces: dict[str, Tensor], lpips: LPIPS, run: Path,
+    teacher: Model, architecture: Architecture, photos: Photos, faces: dict[str, Tensor],
+    lpips: Callable[[Tensor, Tensor], Tensor], run: Path,
     schedule: Schedule, precision: str = "bf16",
 ) -> SemanticStyleGAN:  # fmt: skip
     """Half of a batch are generated ``faces``, half ``photos``, both at 256 px; pictures are compared at the
-    architecture's size. Codes of photographs come as the encoder gives them, or as they arrive through one of the
-    codecs at 5 to 10 dB."""
+    architecture's size, by ``lpips`` (B,) too. Codes of photographs come as the encoder gives them, or as they arrive
+    through one of the codecs at 5 to 10 dB."""
     size, grid = architecture.size, architecture.coarse_size
     images = torch.cat([photos.images, photos.images.flip(3)])
     codes = photo_codes(teacher, images, run.with_name(run.name + "-photos.pt"))
