@@ -213,7 +213,7 @@ def distilled(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
     model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = "faces-512",
     faces: Annotated[int, typer.Option(min=1, help="Random faces to learn from, and as many composed ones.")] = 1600,
-    steps: Steps = 4000, batch: Batch = 8, rate: Rate = 2e-2, seed: Seed = 0, precision: Precision = "bf16",
+    steps: Steps = 4000, batch: Batch = 8, rate: Rate = 3e-2, seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
     """A Semantic StyleGAN of 128 px that draws what another model draws of the same codes; and its photographs."""
     from semwave.metrics import LPIPS
