@@ -78,9 +78,8 @@ def measure(
 def _digest(model: models.Model, seed: int) -> str:
     """Names what results depend on: weights, knowledge base and seed."""
     digest = hashlib.sha256(str(seed).encode())
-    for folder in dict.fromkeys(models.MODELS[name] for name in (model.codes_of, model.name)):
-        for file in sorted(folder.glob("*.safetensors")):
-            digest.update(file.read_bytes())
+    for file in sorted(models.MODELS[model.name].glob("*.safetensors")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 

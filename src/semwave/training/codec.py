@@ -26,25 +26,19 @@ CODE_WEIGHT = 0.05
 AUGMENT = 0.35
 
 
-def over_the_air(
-    model: Model, coordinates: Tensor, k: int, snr_db: Tensor, random: torch.Generator
+def _through_channel(
+    model: Model, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """N before the channel, N^ after it, and the coordinates that arrive, of ``coordinates`` (B, 28, 256), ``k``
-    symbols each; ``snr_db`` is (B,)."""
+    """N (B, 28, 256) before the channel, N^ after it, and the codes (B, 28, 512) that arrive, of ``coordinates``
+    (B, 28, 256) in ``k`` symbols each; without a channel where ``k`` is None."""
     with torch.autocast(coordinates.device.type, enabled=False):
         n = model.flow(coordinates.float()) if model.flow else coordinates.float()
+        if k is None:
+            return n, n, model.space.codes(coordinates.float())
         codec = model.codecs[k]
         received = CHANNELS["awgn"]()(codec.encode(n), snr_db, random)
         arrived = codec.decode(received.symbols, received.snr_db)
-        return n, arrived, model.flow.inverse(arrived) if model.flow else arrived
-
-
-def _arrived(
-    model: Model, images: Tensor, k: int, snr_db: Tensor, random: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """N before the channel, N^ after it, and the codes that arrive, of ``images`` (B, 3, H, H), ``k`` symbols each."""
-    n, arrived, back = over_the_air(model, model.estimate(images), k, snr_db, random)
-    with torch.autocast(images.device.type, enabled=False):
+        back = model.flow.inverse(arrived) if model.flow else arrived
         return n, arrived, model.space.codes(back)
 
 
@@ -132,7 +126,7 @@ def train_codec(
         snr_db = low + (high - low) * torch.rand(len(images), generator=random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
         k = ks[int(torch.randint(len(ks), (), generator=random))]
-        n, arrived, codes = _arrived(model, images, k, snr_db, random)
+        n, arrived, codes = _through_channel(model, model.estimate(images), k, snr_db, random)
         squared, distance = compare(codes[: len(real)], real, {small, size})
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         known = model.space.codes(truth.to(device))

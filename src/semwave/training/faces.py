@@ -91,7 +91,7 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def save_tensors(what: Tensor | dict[str, Tensor], path: Path) -> None:
-    """Write ``what`` to ``path``: whole or not at all."""
+    """Write ``what`` to ``path`` whole or not at all, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(what, partial)
