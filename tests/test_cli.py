@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from semwave import align
 from semwave import send as sending
-from semwave.cli import PART_COLOURS, app
+from semwave.cli import app
+from semwave.grid import PART_COLOURS
 from semwave.images import read_image
 from semwave.layout import PARTS
 

@@ -20,6 +20,7 @@ from torch import nn
 from semwave.bench import inversion_step
 from semwave.errors import SemwaveError
 from semwave.generators.discriminator import DualBranchDiscriminator
+from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.official import SIZES
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.layout import CODES, shape_index, texture_index
@@ -120,16 +121,27 @@ def test_names_and_shapes_are_those_of_the_published_checkpoint(authors, golden)
     assert shapes(authors) == json.loads(str(golden["state_dict_shapes"]))
 
 
-@pytest.mark.parametrize("kind", ["semantic", "compositional"])
-def test_the_contract_of_generators(kind, small, request):
+def distilled():
+    """A generator that was never trained, for the codes of the shipped model."""
+    network = SemanticStyleGAN(replace(SMALL, code_size=256, mapping_layers=0))
+    return DistilledGenerator(rebuilt(network, 5), load_model("faces-512").space)
+
+
+@pytest.mark.parametrize("kind", ["semantic", "distilled", "compositional"])
+def test_the_contract_of_generators(kind, small):
     """What the rest of the chain relies on, whichever generator it has."""
-    generator, size = (small, SMALL.size) if kind == "semantic" else (load_model("faces-512").generator, 256)
+    generator, size = {
+        "semantic": lambda: (small, SMALL.size),
+        "distilled": lambda: (distilled(), SMALL.size),
+        "compositional": lambda: (load_model("faces-512").generator, 256),
+    }[kind]()
     codes = codes_for(generator, 2)
     faces, again = generator(codes, size), generator(codes, size)
     assert faces.image.shape == (2, 3, size, size) and faces.image.isfinite().all()
     assert faces.masks.shape[:2] == (2, 13) and faces.masks.shape[2] == faces.masks.shape[3]
     assert torch.allclose(faces.masks.sum(1), torch.ones_like(faces.masks[:, 0]), atol=1e-5)
     assert torch.equal(faces.image, again.image) and torch.equal(faces.masks, again.masks)
+    assert torch.allclose(generator.masks(codes), faces.masks, atol=1e-6)
     assert torch.allclose(generator(codes[1:], size).image, faces.image[1:], atol=1e-4)
     codes = codes[:1].requires_grad_()
     generator(codes, size).image.square().sum().backward()
@@ -234,6 +246,7 @@ def test_what_training_needs_has_second_derivatives():
         ({"channel_multiplier": float("nan")}, "multiplier"),
         ({"local_channels": 10**9}, "4096"),
         ({"refine": 1}, "refine"),
+        ({"mapping_layers": -1}, "mapping layers"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes, rule):

@@ -11,8 +11,9 @@ from torch import nn
 from semwave.errors import SemwaveError
 from semwave.layout import PARTS
 from semwave.model import MODELS, Model
+from semwave.training.celebamask import PART_OF_CLASS
 from semwave.training.codec import train_detail
-from semwave.training.data import PART_OF_CLASS, Photos, augment, read_photos, without_validation
+from semwave.training.data import Photos, augment, read_photos, without_validation
 from semwave.training.faces import compose
 from semwave.training.loop import Schedule, fit
 from semwave.training.parser import evaluate_parser, train_parser

@@ -18,7 +18,6 @@ from semwave.privacy import cli as privacy
 from semwave.training import cli as training
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from semwave.metrics import LPIPS
@@ -27,23 +26,6 @@ if TYPE_CHECKING:
 BAD_INPUT, INTERRUPTED = 2, 130
 MOST_FACES = 256
 OPTIMISE_STEPS = 80
-GRID_FACE, GRID_COLUMNS = 256, 4
-# One colour for each of semwave.layout.PARTS.
-PART_COLOURS = (
-    (40, 40, 48),
-    (240, 190, 160),
-    (60, 130, 220),
-    (120, 80, 40),
-    (220, 60, 80),
-    (250, 220, 90),
-    (240, 140, 60),
-    (110, 60, 140),
-    (200, 150, 120),
-    (70, 160, 110),
-    (20, 200, 220),
-    (160, 160, 170),
-    (255, 120, 220),
-)
 
 
 class Inversion(StrEnum):
@@ -107,7 +89,10 @@ Ratios = Annotated[
         help="k / n, n = 3 size^2; at 512: 1/3072 or 10/3072 (default).",
     ),
 ]
-Size = Annotated[int, typer.Option(help="Width and height of the picture in pixels: 256, 512 or 1024.")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Width and height of the picture in pixels (default: the model's, 512 for faces-512)."),
+]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The picture is an aligned square face already.")]
 RefineSteps = Annotated[
     int | None,
@@ -138,7 +123,7 @@ def send(
     k: Ks = None,
     snr: Annotated[list[float] | None, typer.Option(help="Es/N0 in dB, -20 to 60 (default: 10).")] = None,
     channel: Annotated[str, typer.Option(help="awgn, or rayleigh (block fading).")] = "awgn",
-    size: Size = 512,
+    size: Size = None,
     no_align: NoAlign = False,
     invert: Invert = Inversion.encoder,
     refine_steps: RefineSteps = None,
@@ -176,6 +161,7 @@ def send(
     for snr_db in snrs_db:
         checked_snr(snr_db, 1)
     loaded = load_model(model)
+    size = _chosen_size(loaded, size)
     lpips, warning = _lpips(lpips_weights)
     sender = Sender(
         loaded,
@@ -211,7 +197,7 @@ def transmit(
     out: Annotated[Path, typer.Option(help="File for the symbols: .npy, k float32.")],
     ratio: Ratios = None,
     k: Ks = None,
-    size: Size = 512,
+    size: Size = None,
     no_align: NoAlign = False,
     invert: Invert = Inversion.encoder,
     refine_steps: RefineSteps = None,
@@ -234,10 +220,10 @@ def transmit(
     private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
     picture = images.read_image(photo)
     loaded = load_model(model)
+    size = _chosen_size(loaded, size)
     ks = _chosen_ks(loaded, k, ratio, size)
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
-    _check_size(loaded, size)
     transmitter = Transmitter(loaded, ks[0], **_inversion(invert, refine_steps), privacy=private)
     try:
         picture = framed(picture, size, not no_align, masked)
@@ -253,7 +239,7 @@ def receive(
     symbols: Annotated[Path, typer.Argument(help="The received symbols: .npy, k float32, equalised.")],
     out: Annotated[Path, typer.Option(help="The picture to write: .png.")],
     snr: Annotated[float, typer.Option(help="Es/N0 in dB at which they were received.")] = 10.0,
-    size: Size = 512,
+    size: Size = None,
     model: ModelName = "faces-512",
 ) -> None:
     """Draw the picture that k received symbols describe: the receiver alone."""
@@ -294,7 +280,7 @@ def list_models() -> None:
 def generate(
     out: Annotated[Path, typer.Option(help="Folder for face-00.png ... and grid.png.")],
     count: Annotated[int, typer.Option(min=1, max=MOST_FACES, help="Number of faces.")] = 8,
-    size: Size = 512,
+    size: Size = None,
     seed: Seed = 0,
     model: ModelName = "faces-512",
 ) -> None:
@@ -303,11 +289,12 @@ def generate(
     from rich.progress import track
 
     from semwave import images
+    from semwave.grid import coloured_parts, grid
     from semwave.model import load_model
     from semwave.send import side_by_side
 
     loaded = load_model(model)
-    _check_size(loaded, size)
+    size = _chosen_size(loaded, size)
     if out.exists() and not out.is_dir():
         raise SemwaveError(f"{out}: is not a folder; choose another --out")
     source = torch.Generator().manual_seed(seed)
@@ -318,8 +305,8 @@ def generate(
             faces = loaded.generate(loaded.sample(1, source), size)
             pair = side_by_side(images.to_uint8(faces.image[0]), coloured_parts(faces.masks[0], size))
             images.write_png(out / f"face-{i:02d}.png", pair)
-            pairs.append(_shrunk(pair))
-    images.write_png(out / "grid.png", _grid(pairs))
+            pairs.append(pair)
+    images.write_png(out / "grid.png", grid(pairs))
     typer.echo(f"{count} faces in {out}, all of them in {out / 'grid.png'}")
 
 
@@ -370,34 +357,63 @@ def bench(
     )
 
 
-def coloured_parts(masks: "Tensor", size: int) -> "np.ndarray":
-    """Picture uint8 (size, size, 3) of part masks (13, h, w): every pixel has its likeliest part's colour."""
-    import numpy as np
-    from torch.nn import functional
+@app.command()
+def compare(
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PHOTO]...", help="Aligned photos to invert: pictures, folders, or .txt lists."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model; may be given several times (default: all).")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Pixels at which they are compared.")] = 128,
+    pairs: Annotated[int, typer.Option(min=0, help="Pairs of random faces that swap a part.")] = 100,
+    refine_steps: Annotated[int, typer.Option(min=0, help="Steps of gradient descent of the inversion.")] = 0,
+    seed: Seed = 0,
+    lpips_weights: Annotated[
+        Path | None,
+        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file too.")] = None,
+) -> None:
+    """Compare generators: how well photos are inverted, without a channel, and whether parts change by themselves.
 
-    enlarged = functional.interpolate(masks[None], size=(size, size), mode="bilinear")[0]
-    return np.array(PART_COLOURS, np.uint8)[enlarged.argmax(0).numpy()]
+    Two codes of a part are swapped between random faces; "inside" is the share of the squared change that lies within
+    that part's mask, grown by 5 % of the width.
+    """
+    from rich.progress import track
+
+    from semwave import comparison, images
+    from semwave.model import MODELS, load_model
+    from semwave.send import find_photos
+
+    found = [photo.path for photo in find_photos(photos)] if photos else []
+    models = [load_model(name) for name in model or MODELS]
+    lpips, warning = _lpips(lpips_weights)
+    rows, console = [], Console(stderr=True)
+    shown = {"console": console, "transient": True, "disable": not console.is_terminal}
+    for loaded in models:
+        shares = comparison.locality(loaded, size, track(range(pairs), f"{loaded.name}: swapping", **shown), seed)
+        inverting = track(found, f"{loaded.name}: inverting", **shown)
+        quality = list(comparison.inversion(loaded, inverting, size, refine_steps, lpips))
+        rows.append(comparison.row(loaded, size, shares, quality))
+        if report is not None:
+            images.write_json(report, rows)
+    if warning:
+        typer.echo(f"semwave: {warning}", err=True)
+    table = Table("", *(row["model"] for row in rows))
+    table.add_row("pairs", *(str(row["pairs"]) for row in rows))
+    for part in comparison.SWAPPED:
+        table.add_row(f"inside, {part}", *(_figure(row["inside_parts"].get(part), ".1%") for row in rows))
+    table.add_row("inside, mean", *(_figure(row["inside"], ".1%") for row in rows))
+    table.add_row("photos", *(str(row["photos"]) for row in rows))
+    table.add_row("PSNR [dB]", *(_figure(row["psnr_db"], ".2f") for row in rows))
+    table.add_row("LPIPS(alex)", *(_figure(row["lpips_alex"], ".3f") for row in rows))
+    Console().print(table)
 
 
-def _shrunk(pair: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-    from PIL import Image
-
-    width = GRID_FACE * pair.shape[1] // len(pair)
-    return np.array(Image.fromarray(pair).resize((width, GRID_FACE), Image.Resampling.LANCZOS))
-
-
-def _grid(pairs: "list[np.ndarray]") -> "np.ndarray":
-    """Pictures of one size in rows of four, on white."""
-    import numpy as np
-
-    gap, columns = 8, min(GRID_COLUMNS, len(pairs))
-    height, width = pairs[0].shape[0] + gap, pairs[0].shape[1] + gap
-    grid = np.full((-(-len(pairs) // columns) * height - gap, columns * width - gap, 3), 255, np.uint8)
-    for i, pair in enumerate(pairs):
-        top, left = i // columns * height, i % columns * width
-        grid[top : top + pair.shape[0], left : left + pair.shape[1]] = pair
-    return grid
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _inversion(invert: Inversion, refine_steps: int | None) -> dict[str, str | int]:
@@ -407,17 +423,19 @@ def _inversion(invert: Inversion, refine_steps: int | None) -> dict[str, str | i
     return {"start": "encoder", "refine_steps": refine_steps or 0}
 
 
-def _check_size(model: "Model", size: int) -> None:
+def _chosen_size(model: "Model", size: int | None) -> int:
+    """What --size asks for, or the model's own."""
+    size = model.size if size is None else size
     if size not in model.sizes:
         offered = ", ".join(map(str, model.sizes))
         raise SemwaveError(f"size {size} is not offered by {model.name}; the sizes are {offered}")
+    return size
 
 
 def _chosen_ks(model: "Model", ks: Iterable[int] | None, ratios: Iterable[str] | None, size: int) -> tuple[int, ...]:
     """The numbers of symbols that --k and --ratio ask for, each once; the largest where they ask for none."""
     from semwave.transmitter import k_of_ratio
 
-    _check_size(model, size)
     asked = [*(ks or ()), *(k_of_ratio(ratio, size, model.codecs) for ratio in ratios or ())]
     return tuple(dict.fromkeys(asked)) or (max(model.codecs),)
 

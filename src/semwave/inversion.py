@@ -8,18 +8,17 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.codespace import CodeSpace
-from semwave.generators.compositional import CompositionalGenerator
 from semwave.parser import INPUT
 
 PRIOR_WEIGHT = 0.002
 
 
 def invert(
-    generator: CompositionalGenerator,
+    generator: nn.Module,
     space: CodeSpace,
     images: Tensor,
     start: Tensor,

@@ -3,9 +3,11 @@
     photo -> parser, encoder -> corrections [-> descent] -> codes -> flow -> channel encoder -> symbols
     symbols -> channel decoder -> inverse flow -> codes -> generator -> picture, part masks
 
-| model     | pictures         | k         | generator                      | weights                              |
-| --------- | ---------------- | --------- | ------------------------------ | ------------------------------------ |
-| faces-512 | 256, 512, 1024   | 256, 2560 | compositional MobileStyleGAN   | weights/faces-512, card.md beside it |
+| model     | pictures       | k         | generator                    | weights of its own |
+| --------- | -------------- | --------- | ---------------------------- | ------------------ |
+| faces-512 | 256, 512, 1024 | 256, 2560 | compositional MobileStyleGAN | all                |
+
+A folder of weights has a card.md, and a model.json that names the model whose codes it draws if they are not its own.
 """
 
 import functools
@@ -26,13 +28,15 @@ from semwave.encoder import Encoder
 from semwave.errors import SemwaveError
 from semwave.flow import CodeFlow
 from semwave.generators.compositional import SIZES, CompositionalGenerator, Faces
+from semwave.generators.distilled import DistilledGenerator
+from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
 
 WEIGHTS = Path(__file__).parent / "weights"
-MODELS = {"faces-512": WEIGHTS / "faces-512"}
+MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
 PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
 CORRECTIONS = 4
 
@@ -43,14 +47,13 @@ class Model(nn.Module):
     ``flow`` is None in a model trained without one.
     """
 
-    size = 512
-    sizes = SIZES
-
     def __init__(self, name: str, flow: bool = True):
         super().__init__()
-        self.name = name
+        self.name = self.codes_of = name
+        self.size, self.sizes = 512, SIZES
         self.parser = FaceParser().to(memory_format=torch.channels_last)
         self.generator = CompositionalGenerator()
+        self.teacher: CompositionalGenerator | None = None
         self.space = CodeSpace()
         self.encoder = Encoder().to(memory_format=torch.channels_last)
         self.corrections = Corrections(CORRECTIONS)
@@ -63,6 +66,17 @@ class Model(nn.Module):
     def codecs(self) -> dict[int, Codec]:
         """The channel codecs by their number of real symbols k."""
         return {int(k): codec for k, codec in self.codec.items()}
+
+    @property
+    def native(self) -> CompositionalGenerator:
+        """The generator whose mapping network and layout coder make the codes, whether or not it draws them."""
+        return self.teacher or self.generator
+
+    def draw_with(self, name: str, network: SemanticStyleGAN) -> "Model":
+        """Become the model ``name``, in which ``network`` draws the codes; all else, :attr:`codes_of`, stays."""
+        self.teacher, self.generator = self.native, DistilledGenerator(network, self.space)
+        self.name, self.sizes, self.size = name, network.sizes, max(network.sizes)
+        return self
 
     def invert(
         self,
@@ -84,7 +98,7 @@ class Model(nn.Module):
                 coordinates = self.estimate(images)
             elif start == "mean":
                 codes = self.space.mean.expand(len(images), 28, -1).clone()
-                codes[:, 1] = self.generator.layout.encode(part_probabilities(self.parser.labels(images, INPUT)))
+                codes[:, 1] = self.native.layout.encode(part_probabilities(self.parser.labels(images, INPUT)))
                 coordinates = self.space.coordinates(codes)
             else:
                 raise SemwaveError(f"inversion cannot start from '{start}'; it starts from encoder or mean")
@@ -99,7 +113,7 @@ class Model(nn.Module):
         """Coordinates (B, 28, 256) of ``images`` (B, 3, H, H) in [-1, 1]: the encoder's, corrected."""
         with torch.no_grad():
             logits = self.parser(images)
-        return self.corrections(self._draw_small, images, self.encoder(images, logits, self.generator.layout))
+        return self.corrections(self._draw_small, images, self.encoder(images, logits, self.native.layout))
 
     def _draw_small(self, coordinates: Tensor) -> Tensor:
         codes = self.space.codes(coordinates)
@@ -134,17 +148,17 @@ class Model(nn.Module):
         return through
 
     def generate(self, codes: Tensor, size: int) -> Faces:
-        """Pictures (B, 3, size, size) and part masks (B, 13, 64, 64) of ``codes`` (B, 28, 512)."""
+        """Pictures (B, 3, size, size) and part masks (B, 13, w, w) of ``codes`` (B, 28, 512)."""
         return self.generator(codes, size)
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Codes (count, 28, 512) of random faces."""
-        styles = self.generator.body.map(torch.randn(count, 512, generator=generator))
+        styles = self.native.body.map(torch.randn(count, 512, generator=generator))
         codes = styles[:, None].repeat(1, 28, 1)
         # One style everywhere gives the same picture under any layout, so the layout is read off the picture.
-        labels = self.parser.labels(self.generator(codes, INPUT).image.clamp(-1, 1), INPUT)
-        codes[:, 1] = self.generator.layout.encode(part_probabilities(labels))
+        labels = self.parser.labels(self.native(codes, INPUT).image.clamp(-1, 1), INPUT)
+        codes[:, 1] = self.native.layout.encode(part_probabilities(labels))
         return codes
 
     def _codec(self, k: int) -> Codec:
@@ -155,7 +169,7 @@ class Model(nn.Module):
     def files(self) -> dict[str, nn.Module]:
         """What is kept in a file of its own."""
         parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if getattr(self, name) is not None}
-        return parts | {f"codec-{k}": codec for k, codec in self.codec.items()}
+        return parts | {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
 
     def save(self, folder: Path, only: tuple[str, ...] | None = None) -> None:
         """Write the weights to ``folder`` as safetensors, fp16 but for the code space; ``only`` some files if given."""
@@ -182,9 +196,20 @@ class Model(nn.Module):
                 raise SemwaveError(f"model {self.name} is incomplete: {path} is missing; install semwave again")
             load = module.load_trained if name == "generator" else module.load_state_dict
             load(load_file(path))
-        card = folder / "model.json"
-        self.info = json.loads(card.read_text()) if card.is_file() else {}
+        self.info = read_card(folder)
         return self.eval()
+
+
+def read_card(folder: Path) -> dict[str, str]:
+    """What model.json says of the weights in ``folder``: "licence", "card", and "codes", the model whose codes they
+    draw; empty where there is none."""
+    card = folder / "model.json"
+    return json.loads(card.read_text()) if card.is_file() else {}
+
+
+def codes_of(name: str) -> str:
+    """The model whose codes the shipped model ``name`` draws: itself, or the one that its card names."""
+    return read_card(MODELS[name]).get("codes", name) if name in MODELS else name
 
 
 @functools.cache
@@ -193,4 +218,9 @@ def load_model(name: str = "faces-512") -> Model:
     if name not in MODELS:
         raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
     keep_freed_memory()
-    return Model(name).load(MODELS[name]).requires_grad_(False)
+    source = codes_of(name)
+    model = Model(source).load(MODELS[source])
+    if source != name:
+        model.draw_with(name, SemanticStyleGAN.from_file(MODELS[name] / "generator.safetensors"))
+        model.info = read_card(MODELS[name])
+    return model.eval().requires_grad_(False)

@@ -19,14 +19,15 @@ class Receiver:
 
     Args:
         model: name of a shipped model, or a loaded one; the transmitter's.
-        size: width and height of the pictures in pixels.
+        size: width and height of the pictures in pixels; the model's own without it.
 
     Raises:
         SemwaveError: an unknown model, or a size that it does not offer.
     """
 
-    def __init__(self, model: str | models.Model = "faces-512", size: int = 512):
+    def __init__(self, model: str | models.Model = "faces-512", size: int | None = None):
         self.model = models.load_model(model) if isinstance(model, str) else model
+        size = self.model.size if size is None else size
         if size not in self.model.sizes:
             offered = ", ".join(map(str, sorted(self.model.sizes)))
             raise SemwaveError(f"size {size} is not offered by {self.model.name}; the sizes are {offered}")

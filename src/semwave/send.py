@@ -58,7 +58,7 @@ class Sender:
         ks: numbers of real symbols an image.
         snrs_db: Es/N0 of the channels in dB.
         channel: "awgn" or "rayleigh".
-        size: width and height in pixels at which the photo is taken and drawn again.
+        size: width and height in pixels at which the photo is taken and drawn again; the model's own without it.
         align_faces: find the face and align it; otherwise the photo is already in the frame.
         refine_steps: steps of gradient descent of the inversion.
         start: where inversion starts, "encoder" or "mean".
@@ -79,7 +79,7 @@ class Sender:
         ks: tuple[int, ...],
         snrs_db: tuple[float, ...],
         channel: str = "awgn",
-        size: int = 512,
+        size: int | None = None,
         align_faces: bool = True,
         refine_steps: int = 0,
         start: str = "encoder",
@@ -99,7 +99,7 @@ class Sender:
         self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy) for k in ks]
         self.privacy, self.mask = privacy, mask
         self.receiver = Receiver(model, size)
-        self.snrs_db, self.size, self.seed = snrs_db, size, seed
+        self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
         self.align_faces, self.lpips = align_faces, lpips
 
     def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:

@@ -18,12 +18,15 @@ Shi et al., "SemanticStyleGAN: learning compositional generative priors for cont
                                     the segmentation's to the masks
 """
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,8 +45,10 @@ from semwave.generators.stylegan2 import (
     demodulated,
     mapping,
 )
+from semwave.images import write_bytes
 from semwave.layout import BASE_CODES, CODE_SIZE, PARTS, part_index
 
+METADATA = "semantic_stylegan"
 TRANSPARENT = (part_index("glasses"), part_index("earrings"))
 
 
@@ -67,6 +72,7 @@ class Architecture:
     """Width that the composed features are averaged down to before the render network."""
     code_size: int = CODE_SIZE
     mapping_layers: int = 8
+    """None where the codes come from another mapping network."""
     parts: int = len(PARTS)
     """Part 0 is the background, which has no depth."""
     transparent: tuple[int, ...] = TRANSPARENT
@@ -87,9 +93,10 @@ class Architecture:
     def __post_init__(self):
         widths = (self.smallest_size, self.coarse_size, self.size)
         layers = (self.base_layers, self.depth_layers, self.local_layers)
-        counts = (self.code_size, self.mapping_layers, self.local_channels, self.coarse_channels, self.max_channels)
+        counts = (self.code_size, self.local_channels, self.coarse_channels, self.max_channels)
         if not isinstance(self.transparent, tuple) or not all(
-            type(number) is int for number in (*widths, *layers, *counts, self.parts, *self.transparent)
+            type(number) is int
+            for number in (*widths, *layers, *counts, self.mapping_layers, self.parts, *self.transparent)
         ):
             raise _misfit("sizes are whole numbers, the transparent parts a tuple of them")
         if type(self.refine) is not bool or type(self.channel_multiplier) not in (int, float):
@@ -98,6 +105,8 @@ class Architecture:
             raise _misfit("widths are powers of two, 4 <= smallest_size < coarse_size <= size <= 2048")
         if not BASE_CODES <= layers[0] < layers[1] < layers[2] <= 64:
             raise _misfit("layers are 2 <= base_layers < depth_layers < local_layers <= 64")
+        if not 0 <= self.mapping_layers <= 64:
+            raise _misfit("there are 0 to 64 mapping layers")
         if not all(1 <= count <= 4096 for count in counts) or not 0 < self.channel_multiplier <= 64:
             raise _misfit("channels and codes are 1 to 4096 wide, the channel multiplier is above 0 and at most 64")
         if not 2 <= self.parts <= 256 or not all(0 < part < self.parts for part in self.transparent):
@@ -284,11 +293,12 @@ class RenderLayer(FixedConvolution):
         # The style is the same for every picture, so demodulation belongs to the weights.
         kernel = demodulated(self.kernel().flatten(1)).view_as(self.weight) * SQRT2
         bias = self.activate.scaled_bias()
+        # In place: no gradient needs what is overwritten, and these are the largest features of all.
         if self.blur is None:
             x = functional.conv2d(x, kernel, bias, padding=1)
         else:
-            x = self.blur(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), bias)
-        # In place: no gradient needs what is overwritten, and these are the largest features of all.
+            x = self.blur(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2))
+            x = x.add_(bias[:, None, None].to(x.dtype))
         x = x.add_((noise * (self.noise.weight * SQRT2)).to(x.dtype))
         return functional.leaky_relu_(x, SLOPE)
 
@@ -372,6 +382,32 @@ class SemanticStyleGAN(nn.Module):
         generator.load_state_dict(state)
         return generator.eval()
 
+    def save(self, path: Path) -> None:
+        """Write sizes and weights, fp16, to ``path``, .safetensors: whole or not at all."""
+        state = {name: t.half() if t.is_floating_point() else t for name, t in self.state_dict().items()}
+        about = {METADATA: json.dumps(asdict(self.architecture))}
+        write_bytes(path, save({name: t.contiguous() for name, t in state.items()}, about))
+
+    @classmethod
+    def from_file(cls, path: Path) -> "SemanticStyleGAN":
+        """The generator that :meth:`save` wrote.
+
+        Raises:
+            SemwaveError: no such file, or one that holds no such generator.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                sizes = json.loads((file.metadata() or {})[METADATA])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            architecture = Architecture(**sizes | {"transparent": tuple(sizes["transparent"])})
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            raise SemwaveError(f"{path}: holds no Semantic StyleGAN; make one with 'semwave train'") from None
+        with torch.device("meta"):
+            check_names_and_shapes(state, cls(architecture).state_dict(), path)
+        generator = cls(architecture)
+        generator.load_state_dict(state)
+        return generator.eval()
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """The sizes of pictures that it offers."""
@@ -415,6 +451,11 @@ class SemanticStyleGAN(nn.Module):
         features = features.unflatten(1, (width, width)).permute(0, 3, 1, 2)
         image, segmentation = self.render_net(features, masks, noise or list(self.render_net.noises.buffers()), segment)
         return Rendering(image, segmentation, masks)
+
+    def masks(self, codes: Tensor) -> Tensor:
+        """Part masks (B, 13, w, w) of ``codes`` (B, 28, 512) on the coarse grid, without a picture."""
+        width = self.architecture.coarse_size
+        return self.local_nets(self.pos_embed(), codes)[0].unflatten(2, (width, width))
 
     def forward(self, codes: Tensor, size: int | None = None) -> Faces:
         """Faces of ``codes`` (B, 28, 512) with the stored noise; the masks are those that the parts are composed by.

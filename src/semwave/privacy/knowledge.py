@@ -79,11 +79,12 @@ def _shapes(prototypes: int) -> dict[str, tuple[int, ...]]:
 
 
 def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
-    """The knowledge base in ``path``, or the one that comes with the model of this name.
+    """The knowledge base in ``path``, or the one that comes with the model of this name, which is that of its codes.
 
     Raises:
         SemwaveError: no such file, not a knowledge base, one of another version or of another model, or damaged.
     """
+    model = models.codes_of(model)
     if path is None:
         path = models.MODELS.get(model, Path(model)) / FILE
     if not path.is_file():
@@ -162,7 +163,7 @@ def build(
         thumbnails=functional.adaptive_avg_pool2d(faces.clamp(-1, 1), CELLS).add(1).mul(127.5).round().to(torch.uint8),
         places=(covered * has[..., None, None]).sum(0) / has.sum(0).clamp_min(1)[:, None, None],
         faces=has.sum(0).int(),
-        made_for=model.name,
+        made_for=model.codes_of,
         made_from=made_from,
         total=len(everything),
     )

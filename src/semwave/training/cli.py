@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec. "
-    "Each step reads the weights of the earlier ones from --weights and adds its own. An interrupted run goes on.",
+    "Each step reads the weights of the earlier ones from --weights and adds its own. distilled and semantic-stylegan "
+    "make a generator each. An interrupted run goes on.",
 )
 
 Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
@@ -45,10 +46,10 @@ def _open(weights: Path, *needed: str, flow: bool = True) -> "Model":
     return model.requires_grad_(False)
 
 
-def _faces(model: "Model", runs: Path, seed: int) -> dict:
+def _faces(model: "Model", runs: Path, seed: int, count: int = FACES) -> dict:
     from semwave.training.faces import make_faces, make_plain
 
-    plain = make_plain(model.generator, model.parser, FACES, seed, runs / "plain.pt")
+    plain = make_plain(model.generator, model.parser, count, seed, runs / "plain.pt")
     return make_faces(model.generator, model.space, plain, seed, runs / "faces.pt")
 
 
@@ -213,6 +214,65 @@ def codec(
     )
     # The generator has learnt with the rest, so nothing is written before all of it is done.
     model.save(target)
+
+
+@app.command()
+def distilled(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
+    model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = "faces-512",
+    faces: Annotated[int, typer.Option(min=1, help="Random faces to learn from, and as many composed ones.")] = 1600,
+    steps: Steps = 4000, batch: Batch = 8, rate: Rate = 3e-2, seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """A Semantic StyleGAN of 128 px that draws what another model draws of the same codes; and its photographs."""
+    from semwave.metrics import LPIPS
+    from semwave.model import load_model
+    from semwave.parser import INPUT
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.distillation import ARCHITECTURE, train_distilled
+    from semwave.training.loop import Schedule
+
+    teacher = load_model(model)
+    distance = LPIPS("alex", lpips_weights)
+    photos, made = without_validation(read_photos(data, "train", INPUT)), _faces(teacher, runs, seed, faces)
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=100, seed=seed)
+    network = train_distilled(teacher, ARCHITECTURE, photos, made, distance, runs / "distilled", schedule, precision)
+    network.save(weights / "generator.safetensors")
+
+
+@app.command("semantic-stylegan")
+def semantic_stylegan(
+    data: Annotated[Path, typer.Option(help="CelebAMask-HQ as published, or with one mask file a photograph.")],
+    weights: Weights, runs: Runs = Path("runs"),
+    size: Annotated[int, typer.Option(help="Pixels of the pictures.")] = 512,
+    coarse_size: Annotated[int, typer.Option(help="Width of the grid that the parts are drawn on.")] = 64,
+    local_channels: Annotated[int, typer.Option(help="Channels of the parts' networks.")] = 64,
+    coarse_channels: Annotated[int, typer.Option(help="Channels of the composed features.")] = 512,
+    channel_multiplier: Annotated[float, typer.Option(help="Width of render network and discriminator.")] = 2,
+    max_channels: Annotated[int, typer.Option(help="Most channels of these two.")] = 512,
+    steps: Steps = 150_000, batch: Annotated[int, typer.Option(min=1, help="Images a step and process.")] = 16,
+    rate: Rate = 2e-3,
+    no_ada: Annotated[bool, typer.Option("--no-ada", help="Do not augment what the discriminator sees.")] = False,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints and samples.")] = 1000,
+    seed: Seed = 0, precision: Precision = "no",
+) -> None:  # fmt: skip
+    """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs."""
+    from accelerate import PartialState
+
+    from semwave.generators.semantic_stylegan import Architecture
+    from semwave.training.data import map_photos
+    from semwave.training.loop import Schedule
+    from semwave.training.semantic_stylegan import train_semantic_stylegan
+
+    architecture = Architecture(
+        size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
+        coarse_channels=coarse_channels, channel_multiplier=channel_multiplier, max_channels=max_channels,
+    )  # fmt: skip
+    with PartialState().main_process_first():
+        photos = map_photos(data, "train", size, runs / "photos")
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
+    run = runs / f"semantic-stylegan-{size}"
+    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada)
+    network.save(weights / "generator.safetensors")
 
 
 def _show(title: str, scores: dict[str, float]) -> None:

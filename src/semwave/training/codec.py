@@ -31,7 +31,7 @@ DETAIL = slice(4, 6)
 """The generator's blocks from 128 to 512 px."""
 
 
-def _through_channel(
+def through_channel(
     model: Model, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """N (B, 28, 256) before the channel, N^ after it, and the codes (B, 28, 512) that arrive, of ``coordinates``
@@ -143,7 +143,7 @@ def train_codec(
         snr_db = low + (high - low) * torch.rand(len(images), generator=random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
         k = ks[int(torch.randint(len(ks), (), generator=random))]
-        n, arrived, codes = _through_channel(model, model.estimate(images), k, snr_db, random)
+        n, arrived, codes = through_channel(model, model.estimate(images), k, snr_db, random)
         squared, distance = compare(model, lpips, codes[: len(real)], real, {small, size})
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         known = model.space.codes(truth.to(device))
@@ -178,7 +178,7 @@ def train_detail(
         k = (*sorted(model.codecs), None)[step % 3]
         snr_db = SNR_DB[0] + (SNR_DB[1] - SNR_DB[0]) * torch.rand(len(real), generator=random)
         with torch.no_grad():
-            codes = _through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]
+            codes = through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]
         squared, distance = compare(model, lpips, codes, real, {INPUT, 512})
         again = compare(model, lpips, model.space.codes(truth.to(device)), made.to(device), {INPUT})
         total = (

@@ -1,11 +1,15 @@
-"""One training loop for every model: device and precision by accelerate, checkpoints, resume, a JSON-lines log."""
+"""One training loop for every model: device and precision by accelerate, checkpoints, resume, a JSON-lines log.
+
+:func:`iterate` takes the steps of anything that learns; :func:`fit` is for one model and one loss.
+"""
 
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -39,45 +43,45 @@ class Schedule:
         return rise * (0.01 + 0.99 * fall)
 
 
-def fit(
-    model: nn.Module,
-    loss: Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]],
-    schedule: Schedule,
-    run: Path,
-    precision: str = "no",
-    max_gradient: float = 1.0,
-    slow: tuple[str, ...] = (),
-) -> nn.Module:
-    """Minimise ``loss`` over the trainable parameters of ``model``; returns the model, trained.
+class Stateful(Protocol):
+    """What a checkpoint keeps: a module, an optimiser."""
 
-    ``loss(model, step, generator, device)`` returns a dict whose ``"loss"`` is minimised; the other entries are
-    logged. All its random draws must come from ``generator``, which is seeded by the step and the process, so that
-    a resumed run gives the same state as one without interruption. ``run`` receives ``checkpoint.pt`` and
-    ``log.jsonl``; a checkpoint found there is continued. ``precision`` is accelerate's ``mixed_precision``;
-    parameters whose name starts with one of ``slow`` learn at a tenth of the rate.
-    Raises :class:`SemwaveError` when the loss is no longer finite.
-    """
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides how training goes on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> object:
+        """Take over what :meth:`state_dict` gave."""
+
+
+def accelerated(precision: str) -> Accelerator:
+    """Device and number of processes of this run; ``precision`` is accelerate's ``mixed_precision``."""
     keep_freed_memory()
     # accelerate keeps the precision of the first run in a process; two runs may differ.
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(mixed_precision=precision)
+    return Accelerator(mixed_precision=precision)
+
+
+def iterate(
+    take: Callable[[int, torch.Generator], dict[str, Tensor]],
+    state: Mapping[str, Stateful],
+    schedule: Schedule,
+    run: Path,
+    accelerator: Accelerator,
+) -> None:
+    """Take the steps that are left, from the checkpoint in ``run`` or from the first.
+
+    ``take(step, generator)`` takes one and returns what is to be logged. All its random draws must come from
+    ``generator``, which is seeded by the step and the process, and everything that it changes must be in ``state``, so
+    that a resumed run gives the same state as one without interruption. ``run`` receives ``checkpoint.pt`` and
+    ``log.jsonl``.
+    """
     run.mkdir(parents=True, exist_ok=True)
-    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    groups = [
-        {
-            "params": [p for name, p in trainable.items() if name.startswith(slow) == is_slow],
-            "share": 0.1 if is_slow else 1.0,
-        }
-        for is_slow in (False, True)
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     checkpoint, first = run / "checkpoint.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-    model, optimizer = accelerator.prepare(model, optimizer)
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+        first = saved["step"]
     generator = torch.Generator()
     columns = (
         TextColumn(run.name),
@@ -91,16 +95,7 @@ def fit(
         started = time.perf_counter()
         for step in range(first, schedule.steps):
             generator.manual_seed((schedule.seed * 1_000_003 + step) * 64 + accelerator.process_index)
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * schedule.factor(step) * group["share"]
-            with accelerator.autocast():
-                terms = loss(model, step, generator, accelerator.device)
-            if not torch.isfinite(terms["loss"]):
-                raise SemwaveError(f"the loss of {run.name} is not finite at step {step}; resume with a lower rate")
-            optimizer.zero_grad(set_to_none=True)
-            accelerator.backward(terms["loss"])
-            accelerator.clip_grad_norm_(trainable.values(), max_gradient)
-            optimizer.step()
+            terms = take(step, generator)
             last = step + 1 == schedule.steps
             if accelerator.is_main_process and (step % 10 == 0 or last):
                 row = {name: round(float(term.detach()), 6) for name, term in terms.items()}
@@ -110,13 +105,58 @@ def fit(
                     log.write(json.dumps({"step": step, "seconds": seconds, **row}) + "\n")
                 progress.update(task, note=note)
             if accelerator.is_main_process and ((step + 1) % schedule.checkpoint_every == 0 or last):
-                state = {
-                    "model": accelerator.unwrap_model(model).state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                }
                 partial = checkpoint.with_suffix(".partial")
-                torch.save(state, partial)
+                torch.save({name: part.state_dict() for name, part in state.items()} | {"step": step + 1}, partial)
                 partial.replace(checkpoint)
             progress.advance(task)
-    return accelerator.unwrap_model(model).eval()
+
+
+def check_finite(loss: Tensor, run: Path, step: int) -> None:
+    """Raises :class:`SemwaveError` when ``loss`` is no longer finite."""
+    if not torch.isfinite(loss):
+        raise SemwaveError(f"the loss of {run.name} is not finite at step {step}; resume with a lower rate")
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]],
+    schedule: Schedule,
+    run: Path,
+    precision: str = "no",
+    max_gradient: float = 1.0,
+    slow: tuple[str, ...] = (),
+) -> nn.Module:
+    """Minimise ``loss`` over the trainable parameters of ``model``; returns the model, trained.
+
+    ``loss(model, step, generator, device)`` returns a dict whose ``"loss"`` is minimised; the other entries are
+    logged. Random draws, checkpoints and the log are those of :func:`iterate`. Parameters whose name starts with one of
+    ``slow`` learn at a tenth of the rate.
+    Raises :class:`SemwaveError` when the loss is no longer finite.
+    """
+    accelerator = accelerated(precision)
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    groups = [
+        {
+            "params": [p for name, p in trainable.items() if name.startswith(slow) == is_slow],
+            "share": 0.1 if is_slow else 1.0,
+        }
+        for is_slow in (False, True)
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    model, optimizer = accelerator.prepare(model, optimizer)
+
+    def take(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate * schedule.factor(step) * group["share"]
+        with accelerator.autocast():
+            terms = loss(model, step, generator, accelerator.device)
+        check_finite(terms["loss"], run, step)
+        optimizer.zero_grad(set_to_none=True)
+        accelerator.backward(terms["loss"])
+        accelerator.clip_grad_norm_(trainable.values(), max_gradient)
+        optimizer.step()
+        return terms
+
+    trained = accelerator.unwrap_model(model)
+    iterate(take, {"model": trained, "optimizer": optimizer}, schedule, run, accelerator)
+    return trained.eval()

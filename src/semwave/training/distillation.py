@@ -1,0 +1,101 @@
+"""Train a Semantic StyleGAN to draw the codes of a trained model: distillation on paired codes.
+
+    random faces, faces composed of parts of several -> the model's generator -> pictures ---+
+    photographs -> the model's encoder [-> channel] -> codes; the photographs as pictures ---+-> loss
+    codes -> Semantic StyleGAN -> pictures, masks, segmentation -----------------------------+
+
+    loss: 8 MSE + LPIPS(alex) of pictures, cross-entropy of masks, MSE of segmentation; masks out of the layout code
+
+A pair says at every pixel what is wrong, which a discriminator does not, so that hours of a CPU are enough.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semwave.codespace import COORDINATES
+from semwave.generators.distilled import DistilledGenerator
+from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
+from semwave.masks import mask_pyramid
+from semwave.model import Model
+from semwave.training.codec import SNR_DB, coordinates_of, through_channel
+from semwave.training.data import Photos, pick, to_float
+from semwave.training.encoder import MSE_WEIGHT
+from semwave.training.faces import batch_of, save_tensors
+from semwave.training.loop import Schedule, fit
+
+ARCHITECTURE = Architecture(
+    size=128,
+    coarse_size=32,
+    smallest_size=16,
+    code_size=COORDINATES,
+    mapping_layers=0,
+    base_layers=3,
+    coarse_channels=128,
+    channel_multiplier=0.75,
+    max_channels=160,
+)
+"""Of semantic-stylegan-128: as few weights as a download may have, as many as two CPU cores can train."""
+SEGMENTATION_WEIGHT = 0.25
+
+
+def photo_codes(teacher: Model, images: Tensor, path: Path) -> Tensor:
+    """Coordinates (N, 28, 256) fp16 of ``images`` (N, 3, 256, 256) uint8; kept in ``path`` and read from there the next
+    time."""
+    if not path.exists():
+        save_tensors(coordinates_of(teacher, images).half(), path)
+    return torch.load(path, weights_only=True)
+
+
+def train_distilled(
+    teacher: Model, architecture: Architecture, photos: Photos, faces: dict[str, Tensor],
+    lpips: Callable[[Tensor, Tensor], Tensor], run: Path,
+    schedule: Schedule, precision: str = "bf16",
+) -> SemanticStyleGAN:  # fmt: skip
+    """Half of a batch are generated ``faces``, half ``photos``, both at 256 px; pictures are compared at the
+    architecture's size, by ``lpips`` (B,) too. Codes of photographs come as the encoder gives them, or as they arrive
+    through one of the codecs at 5 to 10 dB."""
+    size, grid = architecture.size, architecture.coarse_size
+    images = torch.cat([photos.images, photos.images.flip(3)])
+    codes = photo_codes(teacher, images, run.with_name(run.name + "-photos.pt"))
+    teacher.requires_grad_(False)
+    channels = (None, *sorted(teacher.codecs))
+
+    def as_received(coordinates: Tensor, random: torch.Generator) -> Tensor:
+        k = channels[int(torch.randint(len(channels), (), generator=random))]
+        low, high = SNR_DB
+        snr_db = low + (high - low) * torch.rand(len(coordinates), generator=random)
+        return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
+
+    def loss(student: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        real = schedule.batch // 2
+        made, coordinates = batch_of(faces, pick(len(faces["images"]), schedule.batch - real, random))
+        index = pick(len(images), real, random)
+        with torch.no_grad():
+            coordinates = torch.cat([coordinates, as_received(codes[index].float(), random)])
+            layout = teacher.native.layout.decode(teacher.space.codes(coordinates)[:, 1])
+            masks, fine = (mask_pyramid(layout, width).to(device) for width in (grid, size))
+        truth = torch.cat([made, to_float(images[index])]).to(device)
+        truth = functional.avg_pool2d(truth, truth.shape[-1] // size)
+        drawn = student.render(coordinates.to(device))
+        squared = (drawn.image - truth).square().mean((1, 2, 3))
+        distance = lpips(drawn.image, truth).mean()
+        cross = -(masks * drawn.masks.clamp_min(1e-6).log()).sum(1).mean()
+        segmentation = functional.mse_loss(drawn.segmentation, 2 * fine - 1)
+        total = MSE_WEIGHT * squared.mean() + distance + cross + SEGMENTATION_WEIGHT * segmentation
+        psnr = 10 * torch.log10(4 / squared.detach())
+        return {
+            "loss": total,
+            "psnr_faces": psnr[: len(made)].mean(),
+            "psnr_photos": psnr[len(made) :].mean(),
+            "lpips": distance,
+            "masks": cross,
+            "segmentation": segmentation,
+        }
+
+    torch.manual_seed(schedule.seed)
+    student = DistilledGenerator(SemanticStyleGAN(architecture), teacher.space)
+    return fit(student, loss, schedule, run, precision).network
