@@ -9,6 +9,7 @@
 """
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -194,3 +195,11 @@ def load_model(name: str = "faces-512") -> Model:
         raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
     keep_freed_memory()
     return Model(name).load(MODELS[name]).requires_grad_(False)
+
+
+def weights_digest(name: str) -> str:
+    """Names the weights of the shipped model ``name``: twelve hexadecimal digits of their SHA-256."""
+    digest = hashlib.sha256()
+    for file in sorted(MODELS[name].glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

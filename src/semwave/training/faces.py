@@ -51,7 +51,7 @@ def make_plain(
         rows["images"].append(to_bytes(image))
         rows["styles"].append(styles)
     plain = {name: torch.cat(parts) for name, parts in rows.items()}
-    _save(plain, path)
+    save_tensors(plain, path)
     return plain
 
 
@@ -81,7 +81,7 @@ def make_faces(
         "images": torch.cat([plain["images"], *images]),
         "coordinates": space.coordinates(torch.cat([codes, composed])).half(),
     }
-    _save(faces, path)
+    save_tensors(faces, path)
     return faces
 
 
@@ -90,7 +90,8 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().to(torch.uint8)
 
 
-def _save(what: Tensor | dict[str, Tensor], path: Path) -> None:
+def save_tensors(what: Tensor | dict[str, Tensor], path: Path) -> None:
+    """Write ``what`` to ``path`` whole or not at all, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(what, partial)
