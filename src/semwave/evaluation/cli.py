@@ -41,13 +41,13 @@ def evaluate(
     from semwave.evaluation import paper
     from semwave.metrics import LPIPS
 
-    _check(out)
+    report = report or out / "results.md"
+    _check(out, report)
     names = list(dict.fromkeys(scheme or (paper.PAPER,)))
     options = [*(f"--scheme {name}" for name in scheme or ()), *([f"--limit {limit}"] if limit else [])]
     options += ["--no-align"] * no_align + [f"--seed {seed}"] * bool(seed)
     command = " ".join(["semwave evaluate --data DATA --lpips-weights LPIPS", *options])
     lpips = LPIPS("alex", lpips_weights)
-    report = report or out / "results.md"
     console = Console(stderr=True)
     failures = paper.evaluate(names, data, out, report, limit, seed, not no_align, lpips, command, console)
     typer.echo(f"{report}, figures in {report.with_suffix('')}")
@@ -61,11 +61,14 @@ def draw_paper(out: Out = Path("out/evaluation"), report: Report = None) -> None
     """Draw the paper's Figs. 3, 4 and 5 again, and write the results, from what 'semwave evaluate' measured."""
     from semwave.evaluation import paper
 
-    _check(out)
-    for path in paper.draw(out, report or out / "results.md"):
+    report = report or out / "results.md"
+    _check(out, report)
+    for path in paper.draw(out, report):
         typer.echo(str(path))
 
 
-def _check(out: Path) -> None:
+def _check(out: Path, report: Path) -> None:
     if out.exists() and not out.is_dir():
         raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    if report.suffix != ".md" or report.is_dir():
+        raise SemwaveError(f"{report}: give a file name that ends in .md to --report")

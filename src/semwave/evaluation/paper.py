@@ -66,9 +66,11 @@ def evaluate(
     if not rows:
         raise SemwaveError(failures[0])
     write_csv(out / ROWS, rows)
-    run: dict = {"conditions": _conditions(command, data, photos, failures, seed, align_faces), "limit": []}
+    measured = {row.photo for row in rows}
+    photos = [photo for photo in photos if photo.name in measured]
+    run: dict = {"conditions": _conditions(command, data, photos, seed, align_faces), "limit": []}
     if PAPER in names:
-        run["limit"] = _limit(data, photos, out, seed, align_faces, failures)
+        run["limit"] = _limit(data, photos, out, seed, align_faces)
     run["pictures"] = _pictures(jobs, out / "pictures", seed)
     images.write_json(out / RUN, run)
     draw(out, report)
@@ -111,20 +113,16 @@ def _channels(name: str) -> tuple[str, ...]:
     return ("awgn",) if name.startswith("ideal") or "-for-" in name else ("awgn", "rayleigh")
 
 
-def _limit(data: Path, photos: list[Photo], out: Path, seed: int, align_faces: bool, failures: list[str]) -> list[dict]:
+def _limit(data: Path, photos: list[Photo], out: Path, seed: int, align_faces: bool) -> list[dict]:
     found = []
     for name in models.MODELS:
         told = models.weights_digest(name), seed, align_faces, [file_digest(photo.path) for photo in photos]
         path = out / "limit" / f"{name}-{digest(*told)}.json"
         if not path.is_file():
-            model = models.load_model(name)
-            readable = [photo for photo in photos if not any(str(photo.path) in line for line in failures)]
-            codes = {
-                photo.name: inversion(model)(
-                    images.to_tensor(framed(images.read_image(photo.path), SIZE, align_faces).sent)
-                )
-                for photo in readable
-            }
+            model, codes = models.load_model(name), {}
+            for photo in photos:
+                picture = framed(images.read_image(photo.path), SIZE, align_faces).sent
+                codes[photo.name] = inversion(model)(images.to_tensor(picture))
             source = fitted.sources(name, data, out / "fitted", seed)[model.flow is not None]
             images.write_json(path, [asdict(gap) for gap in gaps(model, source, codes, SNRS_DB, seed)])
         found += images.read_json(path)
@@ -149,9 +147,7 @@ def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[
     return found
 
 
-def _conditions(
-    command: str, data: Path, photos: list[Photo], failures: list[str], seed: int, align_faces: bool
-) -> dict[str, str]:
+def _conditions(command: str, data: Path, photos: list[Photo], seed: int, align_faces: bool) -> dict[str, str]:
     """What the report says of how it was made."""
     machine = bench.machine()
     told = digest([file_digest(photo.path) for photo in photos])
@@ -161,7 +157,7 @@ def _conditions(
         "code": _commit(),
         "machine": f"{machine['cpu']}, {machine['threads']} threads, Python {platform.python_version()}, "
         + ", ".join(f"{package} {version(package)}" for package in packages),
-        "photographs": f"{len(photos) - len(failures)} of {data.resolve().name} (digest {told}), {SIZE} x {SIZE}, "
+        "photographs": f"{len(photos)} of {data.resolve().name} (digest {told}), {SIZE} x {SIZE}, "
         + ("aligned" if align_faces else "as they are"),
         "models": ", ".join(f"{name} (digest {models.weights_digest(name)})" for name in models.MODELS),
         "codecs fitted on": "generated faces and the photographs of train.txt"

@@ -64,15 +64,15 @@ class Measuring:
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             bar = progress.add_task("evaluating", total=len(photos) * len(jobs))
             for photo in photos:
-                files = {job: self._file(job, photo) for job in jobs}
-                missing = [job for job in jobs if not files[job].is_file()]
-                progress.advance(bar, len(jobs) - len(missing))
                 try:
+                    files = {job: self._file(job, photo) for job in jobs}
+                    missing = [job for job in jobs if not files[job].is_file()]
                     picture = self._read(photo) if missing else None
                 except SemwaveError as error:
                     failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
-                    progress.advance(bar, len(missing))
+                    progress.advance(bar, len(jobs))
                     continue
+                progress.advance(bar, len(jobs) - len(missing))
                 seen: dict[str, tuple[float, float]] = {}
                 for job in missing:
                     keep_rows(files[job], [self._row(job, photo.name, picture, snr_db, seen) for snr_db in job.snrs_db])

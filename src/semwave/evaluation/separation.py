@@ -31,8 +31,8 @@ from semwave.evaluation.scheme import LOST, NOTHING_FITS, Delivered, Link, PerPi
 SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16)
 SIDE_INFORMATION = 3
 MCS_TABLE, MOST_MCS = 2, 27
-LOWEST_RATE = 0.2
-"""Sionna has no repetition, which lower code rates need."""
+LOWEST_RATE, BASE_GRAPH_1_RATE, BASE_GRAPH_2_BITS = 0.2, 1 / 3, 3500
+"""Sionna's LDPC codes have no repetition: none is of a rate below 1/5, and below 1/3 a transport block stays short."""
 TARGET = 0.01
 DESIGN_SNR_DB = 10.0
 
@@ -154,7 +154,8 @@ encodings = PerPicture(Encodings)
 
 
 class TransportBlock:
-    """``size`` bits a block of ``k`` real symbols by MCS ``mcs``."""
+    """``size`` bits in ``k`` real symbols by MCS ``mcs``: one transport block of 5G, or several where it would be long
+    and of low rate."""
 
     def __init__(self, k: int, mcs: int):
         from sionna.phy.mapping import Demapper, Mapper
@@ -162,22 +163,28 @@ class TransportBlock:
         from sionna.phy.nr.utils import calculate_tb_size
 
         self.k, self.mcs = k, mcs
-        self.bits_per_symbol, self.rate = modulation_and_rate(mcs)
-        coded = k // 2 * self.bits_per_symbol
-        self.size = int(calculate_tb_size(self.bits_per_symbol, self.rate, num_coded_bits=coded)[0])
-        self.encoder = TBEncoder(self.size, coded, self.rate, self.bits_per_symbol)
-        self.decoder = TBDecoder(self.encoder)
-        self.mapper, self.demapper = Mapper("qam", self.bits_per_symbol), Demapper("app", "qam", self.bits_per_symbol)
+        bits, rate = modulation_and_rate(mcs)
+        coded, parts = k // 2 * bits, 1
+        while rate < BASE_GRAPH_1_RATE and rate * coded / parts > BASE_GRAPH_2_BITS:
+            parts *= 2
+        self._coded, self._part = coded // parts, int(calculate_tb_size(bits, rate, num_coded_bits=coded // parts)[0])
+        self.size = parts * self._part
+        self._encoder = TBEncoder(self._part, self._coded, rate, bits)
+        self._decoder = TBDecoder(self._encoder)
+        self._mapper, self._demapper = Mapper("qam", bits), Demapper("app", "qam", bits)
 
     def modulate(self, bits: Tensor) -> Tensor:
         """Symbols (B, k) of ``bits`` (B, size), of mean square one on average."""
-        return to_reals(self.mapper(self.encoder(bits)))
+        coded = self._encoder(bits.reshape(-1, self._part))
+        return to_reals(self._mapper(coded.reshape(len(bits), -1)))
 
     def demodulate(self, received: Received) -> tuple[Tensor, Tensor]:
-        """Bits (B, size) of what a channel gave, and whether their CRC (B,) holds."""
+        """Bits (B, size) of what a channel gave, and whether every CRC (B,) holds."""
         symbols, snr_db = equalise(received)
         noise_power = (10 ** (-snr_db / 10))[:, None].expand(-1, self.k // 2)
-        return self.decoder(self.demapper(to_complex(symbols), noise_power))
+        ratios = self._demapper(to_complex(symbols), noise_power)
+        bits, intact = self._decoder(ratios.reshape(-1, self._coded))
+        return bits.reshape(len(symbols), -1), intact.reshape(len(symbols), -1).all(1)
 
 
 def modulation_and_rate(mcs: int) -> tuple[int, float]:

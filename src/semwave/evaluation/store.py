@@ -64,8 +64,11 @@ def read_csv(path: Path) -> list[Row]:
 
 
 def file_digest(path: Path) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    """Twelve hexadecimal digits of the SHA-256 of a file. Raises :class:`SemwaveError` if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
 def digest(*values: object) -> str:
