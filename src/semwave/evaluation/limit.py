@@ -15,28 +15,30 @@ import torch
 from torch import Tensor
 
 from semwave.codec import Codec
+from semwave.codespace import COORDINATES, used_coordinates
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
 from semwave.evaluation.separation import capacity_bits
+from semwave.layout import CODES
 from semwave.model import Model
 
 
-def spectrum(samples: Tensor) -> Tensor:
-    """Variances (D,) along the principal axes of the source of ``samples`` (N, D), largest first.
+def covariance(samples: Tensor) -> Tensor:
+    """Covariance (D, D) of the source of ``samples`` (N, D).
 
     With fewer samples than dimensions the sample covariance is far from the source's, so it is shrunk towards a
     multiple of the identity by as much as minimises the expected squared error (Ledoit and Wolf 2004).
     """
-    count, size = samples.shape
     centred = samples.double() - samples.double().mean(0)
-    gram = centred @ centred.T / count
-    values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)[:size]
-    sample = torch.cat([values, values.new_zeros(size - len(values))])
-    mean = sample.mean()
-    spread = (sample - mean).square().sum()
-    noise = ((count * gram.diagonal()).square().sum() / count - sample.square().sum()) / count
+    sample = centred.T @ centred / len(samples)
+    mean = sample.diagonal().mean()
+    squares = sample.square().sum()
+    spread = squares - len(sample) * mean**2
+    noise = (centred.square().sum(1).square().mean() - squares) / len(samples)
     shrinkage = (noise / spread.clamp_min(1e-30)).clamp(0, 1)
-    return shrinkage * mean + (1 - shrinkage) * sample
+    shrunk = (1 - shrinkage) * sample
+    shrunk.diagonal().add_(shrinkage * mean)
+    return shrunk
 
 
 def least_error(variances: Tensor, bits: float) -> float:
@@ -81,32 +83,36 @@ def gaps(model: Model, source: Source, photos: dict[str, Tensor], snrs_db: tuple
     The limit is that of the covariance of ``source``, which is of other photos.
     """
     sent = torch.cat([_numbers(model, codes) for codes in photos.values()])
+    apart = sent - source.of_photos.mean(0)
+    known = covariance(source.of_photos.flatten(1))
+    plain = torch.eye(COORDINATES).expand_as(source.metric)
+    measures = [
+        (weighted, metric, _variances(known, metric)) for weighted, metric in ((False, plain), (True, source.metric))
+    ]
     found = []
-    for weighted in (False, True):
-        root = _root(source.metric) if weighted else torch.eye(sent.shape[2]).expand_as(source.metric)
-
-        def energy(numbers: Tensor, root: Tensor = root) -> float:
-            return torch.einsum("nci,cij->ncj", numbers, root).square().sum((1, 2)).mean().item()
-
-        known = source.of_photos
-        variances = spectrum(torch.einsum("nci,cij->ncj", known, root).flatten(1))
-        variance = variances.sum().item()
-        for k, codec in model.codecs.items():
-            for snr_db in snrs_db:
-                arrived = [
-                    _over_the_air(codec, n[None], snr_db, seed, name) for name, n in zip(photos, sent, strict=True)
-                ]
-                found.append(
-                    Gap(
-                        scheme=f"{model.name}-k{k}",
-                        snr_db=snr_db,
-                        weighted=weighted,
-                        sent=energy(sent - known.mean(0)) / variance,
-                        measured=energy(torch.cat(arrived) - sent) / variance,
-                        attainable=attainable(variances, k, snr_db) / variance,
-                    )
-                )
+    for k, codec in model.codecs.items():
+        for snr_db in snrs_db:
+            received = [_over_the_air(codec, n[None], snr_db, seed, name) for name, n in zip(photos, sent, strict=True)]
+            error = torch.cat(received) - sent
+            for weighted, metric, variances in measures:
+                total = variances.sum().item()
+                shares = (_energy(apart, metric), _energy(error, metric), attainable(variances, k, snr_db))
+                found.append(Gap(f"{model.name}-k{k}", snr_db, weighted, *(share / total for share in shares)))
     return found
+
+
+def _variances(known: Tensor, metric: Tensor) -> Tensor:
+    """Variances (D,) along the principal axes of a source of covariance ``known``, in the ``metric`` of its codes."""
+    values, vectors = torch.linalg.eigh(metric.double())
+    root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT
+    blocks = known.unflatten(0, (CODES, -1)).unflatten(2, (CODES, -1))
+    weighted = torch.einsum("aibk,bkl->aibl", torch.einsum("aij,ajbk->aibk", root, blocks), root)
+    used = used_coordinates().flatten()
+    return torch.linalg.eigvalsh(weighted.flatten(2).flatten(0, 1)[used][:, used]).clamp_min(0)
+
+
+def _energy(numbers: Tensor, metric: Tensor) -> float:
+    return torch.einsum("nci,cij,ncj->n", numbers, metric, numbers).mean().item()
 
 
 def _over_the_air(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
@@ -117,9 +123,3 @@ def _over_the_air(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) 
 def _numbers(model: Model, codes: Tensor) -> Tensor:
     coordinates = model.space.coordinates(codes)
     return model.flow(coordinates) if model.flow else coordinates
-
-
-def _root(metric: Tensor) -> Tensor:
-    """The symmetric square roots of ``metric`` (28, 256, 256)."""
-    values, vectors = torch.linalg.eigh(metric.double())
-    return (vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT).float()

@@ -14,6 +14,7 @@ here. Where the receiver's CRC fails it shows grey.
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -31,8 +32,8 @@ from semwave.evaluation.scheme import LOST, NOTHING_FITS, Delivered, Link, PerPi
 SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16)
 SIDE_INFORMATION = 3
 MCS_TABLE, MOST_MCS = 2, 27
-LOWEST_RATE, BASE_GRAPH_1_RATE, BASE_GRAPH_2_BITS = 0.2, 1 / 3, 3500
-"""Sionna's LDPC codes have no repetition: none is of a rate below 1/5, and below 1/3 a transport block stays short."""
+BASE_GRAPH_1_RATE, BASE_GRAPH_2_BITS = 1 / 3, 3500
+"""Sionna's LDPC codes have no repetition: below this rate a transport block has at most so many bits."""
 TARGET = 0.01
 DESIGN_SNR_DB = 10.0
 
@@ -196,10 +197,18 @@ def modulation_and_rate(mcs: int) -> tuple[int, float]:
 
 
 @cache
-def transport_block(k: int, mcs: int) -> TransportBlock:
-    """The transport block of ``k`` real symbols by MCS ``mcs``."""
+def transport_block(k: int, mcs: int) -> TransportBlock | None:
+    """The transport block of ``k`` real symbols by MCS ``mcs``; None where Sionna has none.
+
+    That is for code rates below 1/5, or above 0.95 once the CRC is counted.
+    """
     make_channel("awgn")  # imports Sionna with care for the random state
-    return TransportBlock(k, mcs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rates that 5G would not use but Sionna codes
+        try:
+            return TransportBlock(k, mcs)
+        except ValueError:
+            return None
 
 
 def capacity_bits(k: int, snr_db: float) -> float:
@@ -212,28 +221,25 @@ def fastest(k: int, snr_db: float) -> TransportBlock | None:
     """The transport block with most bits that loses at most one in a hundred over AWGN at ``snr_db``; None if none."""
     for mcs in reversed(range(MOST_MCS + 1)):
         bits, rate = modulation_and_rate(mcs)
-        if rate < LOWEST_RATE or k / 2 * bits * rate > capacity_bits(k, snr_db):
-            continue
-        if block_error_rate(transport_block(k, mcs), snr_db) <= TARGET:
-            return transport_block(k, mcs)
+        block = transport_block(k, mcs) if k / 2 * bits * rate < capacity_bits(k, snr_db) else None
+        if block and block_error_rate(block, snr_db) <= TARGET:
+            return block
     return None
 
 
 def block_error_rate(block: TransportBlock, snr_db: float, blocks: int | None = None, at_once: int = 10) -> float:
-    """Share of ``blocks`` lost over AWGN at ``snr_db``; counting stops where it is above :data:`TARGET` for certain.
+    """Share of blocks lost over AWGN at ``snr_db``, of ``blocks``, or of fewer where these are lost too many already.
 
     By default 100 blocks, and 30 of those longer than 10,000 bits, which are many codewords each.
     """
     blocks = blocks or (100 if block.size <= 10_000 else 30)
     channel, random = make_channel("awgn"), torch.Generator().manual_seed(block.mcs)
-    lost = 0
-    for _ in range(0, blocks, at_once):
+    lost = counted = 0
+    while counted < blocks and lost <= TARGET * blocks:
         bits = torch.randint(2, (at_once, block.size), generator=random).float()
         received, _ = block.demodulate(channel(block.modulate(bits), snr_db, random))
-        lost += int((received != bits).any(1).sum())
-        if lost > TARGET * blocks:
-            break
-    return lost / blocks
+        lost, counted = lost + int((received != bits).any(1).sum()), counted + at_once
+    return lost / counted
 
 
 # Schemes
