@@ -101,18 +101,20 @@ def _over_ratio(axes: Axes, by_codec: dict[tuple[str, int, bool, bool], dict[flo
 
 
 def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray], path: Path) -> list[Path]:
-    """``sent`` (S, S, 3) and what is ``received`` of it, a row a scheme and a column an SNR."""
+    """``sent`` (S, S, 3), then what is ``received`` of it: a row a scheme, a column an SNR. Returns the files."""
     schemes, snrs_db = (list(dict.fromkeys(key[i] for key in received)) for i in (0, 1))
-    figure = Figure(figsize=(1.5 * len(snrs_db) + 1.5, 1.55 * len(schemes)), layout="constrained")
+    figure = Figure(figsize=(1.05 * len(snrs_db) + 1.5, 1.1 * len(schemes)), layout="constrained")
     grid = figure.subplots(len(schemes), len(snrs_db) + 1, squeeze=False)
     for scheme, line in zip(schemes, grid, strict=True):
         for axes, picture in zip(line, [sent, *(received[scheme, snr_db] for snr_db in snrs_db)], strict=True):
             step = max(1, len(picture) // WIDTH)
             axes.imshow(picture.reshape(len(picture) // step, step, -1, step, 3).mean((1, 3)).round().astype(np.uint8))
             axes.set(xticks=[], yticks=[])
-        line[0].set_ylabel(scheme.replace("-k", "\nk = ").replace("-for", "\nfor"), fontsize="x-small")
+            axes.spines[:].set_visible(False)
+        line[0].images[0].set_visible(line is grid[0])
+        line[0].set_ylabel(scheme.replace("-k", "\nk = ").replace("-for-", "\nfor "), fontsize="xx-small")
     for axes, title in zip(grid[0], ["sent", *(f"{snr_db:g} dB" for snr_db in snrs_db)], strict=True):
-        axes.set_title(title, fontsize="small")
+        axes.set_title(title, fontsize="x-small")
     return write(figure, path)
 
 

@@ -9,36 +9,33 @@ by what is not Gaussian in the codes.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from semwave.codec import Codec
-from semwave.codespace import COORDINATES, used_coordinates
+from semwave.codespace import used_coordinates
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
 from semwave.evaluation.separation import capacity_bits
-from semwave.layout import CODES
-from semwave.model import Model
 
 
-def covariance(samples: Tensor) -> Tensor:
-    """Covariance (D, D) of the source of ``samples`` (N, D).
+def variances(known: Tensor, seen: Tensor) -> Tensor:
+    """Variances (D,) of ``seen`` (M, D) along the principal axes of ``known`` (N, D), and about its mean.
 
-    With fewer samples than dimensions the sample covariance is far from the source's, so it is shrunk towards a
-    multiple of the identity by as much as minimises the expected squared error (Ledoit and Wolf 2004).
+    Axes and variances come from different samples because variances along a sample's own axes are far too uneven where
+    samples are fewer than dimensions. What lies outside the axes is spread evenly. Neither makes the limit too low:
+    along the source's true axes the least error is at most as large.
     """
-    centred = samples.double() - samples.double().mean(0)
-    sample = centred.T @ centred / len(samples)
-    mean = sample.diagonal().mean()
-    squares = sample.square().sum()
-    spread = squares - len(sample) * mean**2
-    noise = (centred.square().sum(1).square().mean() - squares) / len(samples)
-    shrinkage = (noise / spread.clamp_min(1e-30)).clamp(0, 1)
-    shrunk = (1 - shrinkage) * sample
-    shrunk.diagonal().add_(shrinkage * mean)
-    return shrunk
+    mean = known.double().mean(0)
+    axes = torch.linalg.svd(known.double() - mean, full_matrices=False).Vh
+    apart = seen.double() - mean
+    along = (apart @ axes.T).square().mean(0)
+    outside = known.shape[1] - len(axes)
+    rest = (apart.square().sum(1).mean() - along.sum()).clamp_min(0)
+    return torch.cat([along, (rest / max(1, outside)).expand(outside)])
 
 
 def least_error(variances: Tensor, bits: float) -> float:
@@ -60,13 +57,12 @@ def attainable(variances: Tensor, k: int, snr_db: float) -> float:
 
 @dataclass(frozen=True)
 class Gap:
-    """A codec's squared error of N against the limit, and the variance of the N that was ``sent``, each as a share of
-    the source's variance; plain, or ``weighted`` by how much an error moves the picture."""
+    """A codec's squared error of N and the least attainable one, as shares of the variance of N: plain, or ``weighted``
+    by how much an error moves the picture."""
 
     scheme: str
     snr_db: float
     weighted: bool
-    sent: float
     measured: float
     attainable: float
 
@@ -77,49 +73,42 @@ class Gap:
 
 
 @torch.no_grad()
-def gaps(model: Model, source: Source, photos: dict[str, Tensor], snrs_db: tuple[float, ...], seed: int) -> list[Gap]:
-    """The gaps of the codecs of ``model`` over AWGN, on ``photos``: codes (1, 28, 512) by name.
+def gaps(
+    sent: dict[str, Tensor], source: Source, codecs: dict[str, Codec], snrs_db: Iterable[float], seed: int
+) -> list[Gap]:
+    """The gaps of ``codecs`` by name over AWGN, for what they have ``sent``: N (1, 28, 256) of photos by name.
 
-    The limit is that of the covariance of ``source``, which is of other photos.
+    The principal axes are those of the other photos in ``source``.
     """
-    sent = torch.cat([_numbers(model, codes) for codes in photos.values()])
-    apart = sent - source.of_photos.mean(0)
-    known = covariance(source.of_photos.flatten(1))
-    plain = torch.eye(COORDINATES).expand_as(source.metric)
-    measures = [
-        (weighted, metric, _variances(known, metric)) for weighted, metric in ((False, plain), (True, source.metric))
-    ]
+    used = used_coordinates().flatten()
+    n = torch.cat(list(sent.values()))
+    measures = []
+    for weighted, metric in ((False, torch.diag_embed(used_coordinates().float())), (True, source.metric)):
+        root = _root(metric)
+
+        def weigh(numbers: Tensor, root: Tensor = root) -> Tensor:
+            return torch.einsum("nci,cij->ncj", numbers.double(), root).flatten(1)[:, used]
+
+        measures.append((weighted, weigh, variances(weigh(source.of_photos), weigh(n))))
     found = []
-    for k, codec in model.codecs.items():
+    for scheme, codec in codecs.items():
         for snr_db in snrs_db:
-            received = [_over_the_air(codec, n[None], snr_db, seed, name) for name, n in zip(photos, sent, strict=True)]
-            error = torch.cat(received) - sent
-            for weighted, metric, variances in measures:
-                total = variances.sum().item()
-                shares = (_energy(apart, metric), _energy(error, metric), attainable(variances, k, snr_db))
-                found.append(Gap(f"{model.name}-k{k}", snr_db, weighted, *(share / total for share in shares)))
+            error = torch.cat([_arrived(codec, numbers, snr_db, seed, name) for name, numbers in sent.items()]) - n
+            for weighted, weigh, spread in measures:
+                total = spread.sum().item()
+                measured = weigh(error).square().sum(1).mean().item()
+                found.append(
+                    Gap(scheme, snr_db, weighted, measured / total, attainable(spread, codec.k, snr_db) / total)
+                )
     return found
 
 
-def _variances(known: Tensor, metric: Tensor) -> Tensor:
-    """Variances (D,) along the principal axes of a source of covariance ``known``, in the ``metric`` of its codes."""
-    values, vectors = torch.linalg.eigh(metric.double())
-    root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT
-    blocks = known.unflatten(0, (CODES, -1)).unflatten(2, (CODES, -1))
-    weighted = torch.einsum("aibk,bkl->aibl", torch.einsum("aij,ajbk->aibk", root, blocks), root)
-    used = used_coordinates().flatten()
-    return torch.linalg.eigvalsh(weighted.flatten(2).flatten(0, 1)[used][:, used]).clamp_min(0)
-
-
-def _energy(numbers: Tensor, metric: Tensor) -> float:
-    return torch.einsum("nci,cij,ncj->n", numbers, metric, numbers).mean().item()
-
-
-def _over_the_air(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
+def _arrived(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
     received = link_for("awgn", snr_db, seed, name)(codec.encode(n))
     return codec.decode(received.symbols, received.snr_db)
 
 
-def _numbers(model: Model, codes: Tensor) -> Tensor:
-    coordinates = model.space.coordinates(codes)
-    return model.flow(coordinates) if model.flow else coordinates
+def _root(metric: Tensor) -> Tensor:
+    """The symmetric square roots of ``metric`` (28, 256, 256)."""
+    values, vectors = torch.linalg.eigh(metric.double())
+    return vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT

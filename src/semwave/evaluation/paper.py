@@ -70,7 +70,7 @@ def evaluate(
     photos = [photo for photo in photos if photo.name in measured]
     run: dict = {"conditions": _conditions(command, data, photos, seed, align_faces), "limit": []}
     if PAPER in names:
-        run["limit"] = _limit(data, photos, out, seed, align_faces)
+        run["limit"] = _limit(data, photos, jobs, out, seed, align_faces)
     run["pictures"] = _pictures(jobs, out / "pictures", seed)
     images.write_json(out / RUN, run)
     draw(out, report)
@@ -113,25 +113,37 @@ def _channels(name: str) -> tuple[str, ...]:
     return ("awgn",) if name.startswith("ideal") or "-for-" in name else ("awgn", "rayleigh")
 
 
-def _limit(data: Path, photos: list[Photo], out: Path, seed: int, align_faces: bool) -> list[dict]:
+def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:
+    """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries."""
     found = []
     for name in models.MODELS:
-        told = models.weights_digest(name), seed, align_faces, [file_digest(photo.path) for photo in photos]
-        path = out / "limit" / f"{name}-{digest(*told)}.json"
+        model, flow = models.load_model(name), models.load_model(name).flow
+        codecs = {f"{name}-k{k}": codec for k, codec in model.codecs.items()}
+        ours = {job.scheme.name: job.scheme for job in jobs}
+        for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
+            codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]
+        keys = [models.weights_digest(name), *(ours[fit].key for fit in codecs)]
+        told = digest(keys, seed, align_faces, [file_digest(photo.path) for photo in photos])
+        path = out / "limit" / f"{name}-{told}.json"
         if not path.is_file():
-            model, codes = models.load_model(name), {}
-            for photo in photos:
-                picture = framed(images.read_image(photo.path), SIZE, align_faces).sent
-                codes[photo.name] = inversion(model)(images.to_tensor(picture))
-            source = fitted.sources(name, data, out / "fitted", seed)[model.flow is not None]
-            images.write_json(path, [asdict(gap) for gap in gaps(model, source, codes, SNRS_DB, seed)])
+            sent = {photo.name: _numbers(model, photo, align_faces) for photo in photos}
+            source = fitted.sources(name, data, out / "fitted", seed)[flow is not None]
+            images.write_json(path, [asdict(gap) for gap in gaps(sent, source, codecs, SNRS_DB, seed)])
         found += images.read_json(path)
     return found
 
 
+@torch.no_grad()
+def _numbers(model: models.Model, photo: Photo, align_faces: bool) -> Tensor:
+    """N (1, 28, 256) of a photo."""
+    picture = framed(images.read_image(photo.path), SIZE, align_faces).sent
+    coordinates = model.space.coordinates(inversion(model)(images.to_tensor(picture)))
+    return model.flow(coordinates) if model.flow else coordinates
+
+
 def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[str, float, str]]]:
     """Files of the astronaut and of generated faces, as sent and as they arrive over AWGN, relative to ``out``."""
-    hidden = "ideal", "-fitted-"
+    hidden = "ideal", "-fitted-", "k256-for-", "k32768-for-"
     shown = [job for job in jobs if job.channel == "awgn" and not any(part in job.scheme.name for part in hidden)]
     model = models.load_model(next(iter(models.MODELS)))
     random = torch.Generator().manual_seed(seed + 1)
