@@ -354,43 +354,38 @@ def test_the_limit_of_two_numbers():
 def test_the_variances_of_a_source_along_its_axes():
     random = torch.Generator().manual_seed(0)
     turn = torch.linalg.qr(torch.randn(3, 3, generator=random))[0]
-    known, seen = (torch.randn(20_000, 3, generator=random) * torch.tensor([3.0, 2.0, 1.0]) @ turn + 5 for _ in "ab")
-    torch.testing.assert_close(variances(known, seen), torch.tensor([9.0, 4.0, 1.0]).double(), rtol=0.05, atol=0)
+    known, seen = (torch.randn(20_000, 3, generator=random) * torch.tensor([1.0, 2.0, 3.0]) @ turn + 5 for _ in "ab")
+    found = variances(known[:, None], seen[:, None])
+    torch.testing.assert_close(found, torch.tensor([1.0, 4.0, 9.0]).double(), rtol=0.05, atol=0)
 
 
 def test_few_samples_of_a_white_source_do_not_make_it_look_coloured():
-    known, seen = (torch.randn(n, 400, generator=torch.Generator().manual_seed(n)) for n in (60, 2000))
-    found = variances(known, seen)
-    # Along its own axes the sample of 60 has variances above 3, and none in the other 340 dimensions.
-    torch.testing.assert_close(found, torch.ones(400).double(), rtol=0.15, atol=0)
-    assert found.sum().item() == pytest.approx(400, rel=0.05)
+    known, seen = (torch.randn(n, 20, 20, generator=torch.Generator().manual_seed(n)) for n in (60, 2000))
+    # Along its own axes the sample of 60 has variances above 3, and none in 340 of the 400 dimensions.
+    torch.testing.assert_close(variances(known, seen), torch.ones(400).double(), rtol=0.25, atol=0)
 
 
-def test_gaps_are_those_of_a_codec_that_is_known():
-    """256 numbers are sent as they are, the others not at all: what is lost is the noise and the others."""
+def test_the_gap_of_a_codec_that_is_known():
+    """Of 4 groups of 16 numbers the first is sent as it is, the others are not: noise and those are lost."""
     random = torch.Generator().manual_seed(1)
-    used = fitted.used_coordinates()
-    known = torch.randn(50, 28, 256, generator=random) * used
-    source = Source(torch.cat([known, -known]), 0, torch.zeros(0), metric())
+    known = torch.randn(400, 4, 16, generator=random)
+    source = Source(torch.cat([known, -known]), 0, torch.zeros(0), 2 * torch.eye(16).expand(4, 16, 16))
 
     class First:
-        k = 256
+        k = 16
 
         def encode(self, n):
-            return n[:, 0] / n[:, 0].square().mean().sqrt()
+            return n[:, 0]
 
         def decode(self, symbols, snr_db):
-            n = torch.zeros(len(symbols), 28, 256)
-            n[:, 0] = symbols
-            return n
+            return torch.cat([symbols[:, None], torch.zeros(len(symbols), 3, 16)], 1)
 
-    sent = {f"photo-{i}": torch.randn(1, 28, 256, generator=random) * used for i in range(20)}
+    sent = {f"photo-{i}": torch.randn(1, 4, 16, generator=random) for i in range(300)}
     plain, weighted = gaps(sent, source, {"first": First()}, [10.0], seed=0)
     assert (plain.weighted, weighted.weighted) == (False, True)
-    numbers = int(used.sum())
-    assert plain.measured == pytest.approx((numbers - 256 + 25.6) / numbers, rel=0.01)
-    assert weighted.measured == pytest.approx(plain.measured) and weighted.attainable == pytest.approx(plain.attainable)
-    assert plain.attainable == pytest.approx(11 ** (-256 / numbers), rel=0.02)
+    assert plain.measured == pytest.approx((3 + 0.1) / 4, rel=0.03)
+    assert plain.attainable == pytest.approx(11 ** (-16 / 64), rel=0.03)
+    assert weighted.measured == pytest.approx(plain.measured) and weighted.db == pytest.approx(plain.db)
 
 
 def test_a_gap_in_db():

@@ -16,26 +16,28 @@ import torch
 from torch import Tensor
 
 from semwave.codec import Codec
-from semwave.codespace import used_coordinates
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
 from semwave.evaluation.separation import capacity_bits
 
+JOINT = 0.8
+"""Weight of the covariance of all codes together beside that of each code alone; as in the codec's start."""
+
 
 def variances(known: Tensor, seen: Tensor) -> Tensor:
-    """Variances (D,) of ``seen`` (M, D) along the principal axes of ``known`` (N, D), and about its mean.
+    """Variances (G d,) of ``seen`` (M, G, d) along the principal axes of ``known`` (N, G, d), and about its mean.
 
     Axes and variances come from different samples because variances along a sample's own axes are far too uneven where
-    samples are fewer than dimensions. What lies outside the axes is spread evenly. Neither makes the limit too low:
-    along the source's true axes the least error is at most as large.
+    samples are fewer than dimensions; for the same reason what joins the G groups counts a little less. Neither makes
+    the limit too low: along the source's true axes the least error is at most as large.
     """
+    groups, size = known.shape[1:]
     mean = known.double().mean(0)
-    axes = torch.linalg.svd(known.double() - mean, full_matrices=False).Vh
-    apart = seen.double() - mean
-    along = (apart @ axes.T).square().mean(0)
-    outside = known.shape[1] - len(axes)
-    rest = (apart.square().sum(1).mean() - along.sum()).clamp_min(0)
-    return torch.cat([along, (rest / max(1, outside)).expand(outside)])
+    apart = (known.double() - mean).flatten(1)
+    covariance = apart.T @ apart / len(apart)
+    within = covariance.unflatten(0, (groups, size)).unflatten(2, (groups, size)).diagonal(0, 0, 2).permute(2, 0, 1)
+    axes = torch.linalg.eigh(JOINT * covariance + (1 - JOINT) * torch.block_diag(*within)).eigenvectors
+    return ((seen.double() - mean).flatten(1) @ axes).square().mean(0)
 
 
 def least_error(variances: Tensor, bits: float) -> float:
@@ -80,27 +82,26 @@ def gaps(
 
     The principal axes are those of the other photos in ``source``.
     """
-    used = used_coordinates().flatten()
     n = torch.cat(list(sent.values()))
     measures = []
-    for weighted, metric in ((False, torch.diag_embed(used_coordinates().float())), (True, source.metric)):
+    for weighted, metric in ((False, torch.eye(n.shape[2]).expand_as(source.metric)), (True, source.metric)):
         root = _root(metric)
-
-        def weigh(numbers: Tensor, root: Tensor = root) -> Tensor:
-            return torch.einsum("nci,cij->ncj", numbers.double(), root).flatten(1)[:, used]
-
-        measures.append((weighted, weigh, variances(weigh(source.of_photos), weigh(n))))
+        measures.append((weighted, root, variances(_weighed(source.of_photos, root), _weighed(n, root))))
     found = []
     for scheme, codec in codecs.items():
         for snr_db in snrs_db:
             error = torch.cat([_arrived(codec, numbers, snr_db, seed, name) for name, numbers in sent.items()]) - n
-            for weighted, weigh, spread in measures:
+            for weighted, root, spread in measures:
                 total = spread.sum().item()
-                measured = weigh(error).square().sum(1).mean().item()
+                measured = _weighed(error, root).square().sum((1, 2)).mean().item()
                 found.append(
                     Gap(scheme, snr_db, weighted, measured / total, attainable(spread, codec.k, snr_db) / total)
                 )
     return found
+
+
+def _weighed(n: Tensor, root: Tensor) -> Tensor:
+    return torch.einsum("ngi,gij->ngj", n, root)
 
 
 def _arrived(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
@@ -109,6 +110,6 @@ def _arrived(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Te
 
 
 def _root(metric: Tensor) -> Tensor:
-    """The symmetric square roots of ``metric`` (28, 256, 256)."""
+    """The symmetric square roots of ``metric`` (G, d, d)."""
     values, vectors = torch.linalg.eigh(metric.double())
-    return vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT
+    return (vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.mT).float()
