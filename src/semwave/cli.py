@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from semwave import __version__
 from semwave.errors import SemwaveError
+from semwave.evaluation import cli as evaluation
 from semwave.privacy import cli as privacy
 from semwave.training import cli as training
 
@@ -78,7 +79,10 @@ app = typer.Typer(
 )
 app.add_typer(training.app, name="train")
 app.add_typer(privacy.knowledge, name="knowledge")
-app.add_typer(privacy.figures, name="figures")
+figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)
+figures.command("paper")(evaluation.draw_paper)
+figures.command("privacy")(privacy.draw_privacy)
+app.add_typer(figures, name="figures")
 
 ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
 Ks = Annotated[list[int] | None, typer.Option("--k", help="Real symbols an image: 256 or 2560.")]
@@ -254,6 +258,9 @@ def receive(
         raise SemwaveError(f"{symbols}: {error}") from error
     images.write_png(out, images.to_uint8(picture[0]))
     typer.echo(str(out))
+
+
+app.command()(evaluation.evaluate)
 
 
 @app.command("models")

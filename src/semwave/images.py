@@ -152,6 +152,18 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: str | os.PathLike) -> Any:
+    """What :func:`write_json` wrote.
+
+    Raises:
+        SemwaveError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SemwaveError(f"{path}: not there, or not readable as JSON; make it again") from None
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write ``text`` as UTF-8, as :func:`write_png` does."""
     write_bytes(path, text.encode("utf-8"))

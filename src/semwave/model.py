@@ -11,6 +11,7 @@ A folder of weights has a card.md, and a model.json that names the model whose c
 """
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -224,3 +225,12 @@ def load_model(name: str = "faces-512") -> Model:
         model.draw_with(name, SemanticStyleGAN.from_file(MODELS[name] / "generator.safetensors"))
         model.info = read_card(MODELS[name])
     return model.eval().requires_grad_(False)
+
+
+def weights_digest(name: str) -> str:
+    """Names the weights of the shipped model ``name`` and of the one whose codes it draws: twelve hexadecimal digits of
+    their SHA-256."""
+    digest = hashlib.sha256()
+    for file in sorted(file for model in {name, codes_of(name)} for file in MODELS[model].glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""The options that say what is private; ``semwave knowledge`` and ``semwave figures``."""
+"""The options that say what is private; ``semwave knowledge`` and ``semwave figures privacy``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +48,6 @@ ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models'
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 
 knowledge = typer.Typer(help="Make and show knowledge bases of natural faces.", no_args_is_help=True)
-figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)
 
 
 def chosen(
@@ -149,7 +148,6 @@ def show_knowledge(
     typer.echo(f"{len(base.prototypes)} prototypes of {base.total} faces")
 
 
-@figures.command("privacy")
 def draw_privacy(
     out: Annotated[Path, typer.Option(help="Folder for figure-2.png and figure-6.png.")],
     data: Annotated[

@@ -7,7 +7,6 @@
 Every photo's results are a file of their own, so that measuring goes on where it was stopped.
 """
 
-import hashlib
 import io
 import json
 import math
@@ -62,7 +61,7 @@ def measure(
     Raises:
         SemwaveError: a list or a photo that cannot be read.
     """
-    folder = out / f"measured-{_digest(model, seed)}"
+    folder = out / f"measured-{models.weights_digest(model.name)}-{seed}"
     measuring = _Measuring(model, seed, lpips)
     tests, trains = (find_photos([data / f"{split}.txt"])[:limit] for split in ("test", "train"))
     kept = [_kept_rows(folder / "rows", photo, measuring.rows) for photo in _track(tests, "hiding", console)]
@@ -73,14 +72,6 @@ def measure(
         views[split] = [view for view in taken if view]
     picks = probe.pick_rates(views["train"], views["test"])
     _write(table, "\n".join(_report(model, rows, picks, len(tests), len(views["test"]), seed)))
-
-
-def _digest(model: models.Model, seed: int) -> str:
-    """Names what results depend on: weights, knowledge base and seed."""
-    digest = hashlib.sha256(str(seed).encode())
-    for file in sorted(models.MODELS[model.name].glob("*.safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _track(photos: list[Photo], what: str, console: Console) -> Iterable[Photo]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from semwave.channels import CHANNELS
 from semwave.codespace import COORDINATES
 from semwave.correction import PICTURE
+from semwave.flow import CodeFlow
 from semwave.layout import CODES
 from semwave.metrics import LPIPS
 from semwave.model import Model
@@ -80,13 +81,19 @@ def start_corrections(model: Model, coordinates: Tensor, probes: int, seed: int)
     model.corrections.start(sensitivity(model, coordinates, lambda rows: rows, probes, seed))
 
 
+def code_metric(model: Model, n: Tensor, flow: CodeFlow | None, probes: int, seed: int) -> Tensor:
+    """The metric (28, 256, 256) of an error in the numbers ``n`` (N, 28, 256) that ``flow`` gives, or in coordinates
+    without one: how much it moves the picture, scaled to one on average, what joins two numbers halved."""
+    metric = sensitivity(model, n, flow.inverse if flow else lambda rows: rows, probes, seed)
+    metric = metric / metric.diagonal(0, 1, 2).mean()
+    # The layout's unused coordinates move nothing and stay at zero.
+    return 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
+
+
 def start_codecs(model: Model, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
     """Start the model's codecs for ``coordinates`` (N, 28, 256), the first of which are those of ``photos``."""
     n = model.flow(coordinates) if model.flow else coordinates
-    metric = sensitivity(model, n[:photos], model.flow.inverse if model.flow else lambda rows: rows, probes, seed)
-    metric = metric / metric.diagonal(0, 1, 2).mean()
-    # The layout's unused coordinates move nothing and stay at zero.
-    metric = 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
+    metric = code_metric(model, n[:photos], model.flow, probes, seed)
     for codec in model.codecs.values():
         codec.start_linear(n, metric)
 

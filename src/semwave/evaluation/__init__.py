@@ -1,0 +1,1 @@
+"""The paper's figures, measured: schemes that send a picture, one set of conditions, tables, curves and pictures."""

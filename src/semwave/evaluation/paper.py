@@ -1,0 +1,188 @@
+"""The whole evaluation, in one run that can be resumed.
+
+data folder -> fitted codecs -> every scheme on every photo -> rows.csv
+            -> the limit, pictures, conditions              -> run.json
+                                                            -> figures, tables, results.md
+"""
+
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from skimage.data import astronaut
+from torch import Tensor
+
+from semwave import align, bench, images
+from semwave import model as models
+from semwave.errors import SemwaveError
+from semwave.evaluation import fitted
+from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
+from semwave.evaluation.limit import Gap, gaps
+from semwave.evaluation.ours import inversion
+from semwave.evaluation.registry import SCHEMES, find_scheme
+from semwave.evaluation.report import results
+from semwave.evaluation.run import SIZE, SNRS_DB, Distance, Job, Measuring, received_pictures
+from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
+from semwave.privacy.faces import drawn
+from semwave.privacy.photo import framed
+from semwave.send import Photo, find_photos
+
+PAPER = "paper"
+GENERATED = 2
+ROWS, RUN = "rows.csv", "run.json"
+
+
+def evaluate(
+    names: list[str],
+    data: Path,
+    out: Path,
+    report: Path,
+    limit: int | None,
+    seed: int,
+    align_faces: bool,
+    lpips: Distance,
+    command: str,
+    console: Console,
+) -> list[str]:
+    """Measure the schemes called ``names`` on the photos of ``data``; write rows, figures and ``report``.
+
+    ``data`` holds ``test.txt`` (and, for fitted codecs, ``train.txt``), or pictures. The scheme "paper" stands for all
+    that the paper's figures need. ``limit`` takes so many photos; ``command`` is what the report says made it. Rows,
+    fitted codecs and pictures are kept in ``out``. Returns a line for every photo that could not be read.
+
+    Raises:
+        SemwaveError: a scheme or the data cannot be had, or no photo can be read.
+    """
+    photos = find_photos([data / "test.txt" if (data / "test.txt").is_file() else data])[:limit]
+    schemes = [find_scheme(name) for name in names if name != PAPER]
+    jobs = [Job(scheme, channel) for scheme in schemes for channel in _channels(scheme.name)]
+    if PAPER in names:
+        jobs = _paper_jobs(data, out / "fitted", seed) + jobs
+    rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
+    if not rows:
+        raise SemwaveError(failures[0])
+    write_csv(out / ROWS, rows)
+    measured = {row.photo for row in rows}
+    photos = [photo for photo in photos if photo.name in measured]
+    run: dict = {"conditions": _conditions(command, data, photos, seed, align_faces), "limit": []}
+    if PAPER in names:
+        run["limit"] = _limit(data, photos, jobs, out, seed, align_faces)
+    run["pictures"] = _pictures(jobs, out / "pictures", seed)
+    images.write_json(out / RUN, run)
+    draw(out, report)
+    return failures
+
+
+def draw(out: Path, report: Path) -> list[Path]:
+    """Draw the figures and write ``report`` from what :func:`evaluate` left in ``out``. Returns the files.
+
+    Figures and rows go to a folder beside the report that has its name.
+
+    Raises:
+        SemwaveError: ``out`` holds no measurements.
+    """
+    rows, run = read_csv(out / ROWS), images.read_json(out / RUN)
+    folder = report.with_suffix("")
+    curves = draw_curves(rows, folder)
+    matrices = []
+    for name, files in run["pictures"].items():
+        sent, *received = (images.read_image(out / path) for *_, path in files)
+        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(files[1:], received, strict=True)}
+        matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
+    found = [Gap(**gap) for gap in run["limit"]]
+    images.write_text(report, results(rows, found, run["conditions"], curves, matrices, report.parent))
+    write_csv(folder / ROWS, rows)
+    return [report, folder / ROWS, *curves, *matrices]
+
+
+def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
+    jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in _channels(name)]
+    for model in models.MODELS:
+        for scheme in fitted.schemes(model, data, folder, seed):
+            ends = scheme.transmitter.k in fitted.ENDS
+            jobs.append(Job(scheme, snrs_db=SNRS_DB if ends else (FIGURE_5_SNR_DB,)))
+    return jobs
+
+
+def _channels(name: str) -> tuple[str, ...]:
+    # Capacity is that of AWGN, and a cliff under fading is no cliff.
+    return ("awgn",) if name.startswith("ideal") or "-for-" in name else ("awgn", "rayleigh")
+
+
+def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:
+    """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries."""
+    found = []
+    for name in models.MODELS:
+        model, flow = models.load_model(name), models.load_model(name).flow
+        codecs = {f"{name}-k{k}": codec for k, codec in model.codecs.items()}
+        ours = {job.scheme.name: job.scheme for job in jobs}
+        for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
+            codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]
+        keys = [models.weights_digest(name), *(ours[fit].key for fit in codecs)]
+        told = digest(keys, seed, align_faces, [file_digest(photo.path) for photo in photos])
+        path = out / "limit" / f"{name}-{told}.json"
+        if not path.is_file():
+            sent = {photo.name: _numbers(model, photo, align_faces) for photo in photos}
+            source = fitted.sources(name, data, out / "fitted", seed)[flow is not None]
+            images.write_json(path, [asdict(gap) for gap in gaps(sent, source, codecs, SNRS_DB, seed)])
+        found += images.read_json(path)
+    return found
+
+
+@torch.no_grad()
+def _numbers(model: models.Model, photo: Photo, align_faces: bool) -> Tensor:
+    """N (1, 28, 256) of a photo."""
+    picture = framed(images.read_image(photo.path), SIZE, align_faces).sent
+    coordinates = model.space.coordinates(inversion(model)(images.to_tensor(picture)))
+    return model.flow(coordinates) if model.flow else coordinates
+
+
+def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[str, float, str]]]:
+    """Files of the astronaut and of generated faces, as sent and as they arrive over AWGN, relative to ``out``."""
+    hidden = "ideal", "-fitted-", "k256-for-", "k32768-for-"
+    shown = [job for job in jobs if job.channel == "awgn" and not any(part in job.scheme.name for part in hidden)]
+    model = models.load_model(next(iter(models.MODELS)))
+    random = torch.Generator().manual_seed(seed + 1)
+    pictures: dict[str, Tensor] = {"astronaut": images.to_tensor(align.align(astronaut(), SIZE))}
+    for i in range(1, GENERATED + 1):
+        pictures[f"face-{i}"] = images.to_tensor(images.to_uint8(drawn(model, random, SIZE)[0]))
+    found: dict[str, list[tuple[str, float, str]]] = {}
+    for name, picture in pictures.items():
+        images.write_png(folder / name / "sent.png", images.to_uint8(picture[0]))
+        found[name] = [("sent", 0.0, f"{folder.name}/{name}/sent.png")]
+    for (name, scheme, snr_db), path in received_pictures(shown, pictures, folder, seed).items():
+        found[name].append((scheme, snr_db, path.relative_to(folder.parent).as_posix()))
+    return found
+
+
+def _conditions(command: str, data: Path, photos: list[Photo], seed: int, align_faces: bool) -> dict[str, str]:
+    """What the report says of how it was made."""
+    machine = bench.machine()
+    told = digest([file_digest(photo.path) for photo in photos])
+    packages = ("torch", "sionna-no-rt", "Pillow")
+    return {
+        "command": f"`{command}`",
+        "code": _commit(),
+        "machine": f"{machine['cpu']}, {machine['threads']} threads, Python {platform.python_version()}, "
+        + ", ".join(f"{package} {version(package)}" for package in packages),
+        "photographs": f"{len(photos)} of {data.resolve().name} (digest {told}), {SIZE} x {SIZE}, "
+        + ("aligned" if align_faces else "as they are"),
+        "models": ", ".join(f"{name} (digest {models.weights_digest(name)})" for name in models.MODELS),
+        "codecs fitted on": "generated faces and the photographs of train.txt"
+        if (data / "train.txt").is_file()
+        else "generated faces",
+        "seed": str(seed),
+        "SNR": "Es/N0 of a complex symbol; two of the k real symbols make one",
+    }
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return f"commit {subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()}"
+    except (OSError, subprocess.CalledProcessError):
+        return f"semwave {version('semwave')}"

@@ -1,0 +1,61 @@
+"""Schemes by name, ours and yours.
+
+| name                    | what it is                                                               |
+| ----------------------- | ------------------------------------------------------------------------ |
+| faces-512-k256, -k2560  | semwave, the shipped model with its codec for k real symbols              |
+| deep-jscc-k2560, -k32768 | Deep JSCC at 10/3072 and at 1/24 of a 512 px picture                     |
+| separation-k...         | image codec, 5G LDPC and QAM for the SNR at hand; k 256, 2560, 32768      |
+| separation-k...-for-10dB | the same, the code held to that for 10 dB: the cliff                     |
+| ideal-k...              | image codec and an ideal code at capacity: the bound of separation        |
+| ideal-jpeg2000-k32768   | the same with JPEG 2000 alone, which Deep JSCC was published against     |
+| module:Name             | your own: anything that, called, gives a :class:`~.scheme.Scheme`         |
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from semwave.codec import WIDTHS
+from semwave.errors import SemwaveError
+from semwave.evaluation.deep_jscc import LAYOUTS, trained
+from semwave.evaluation.ours import shipped
+from semwave.evaluation.scheme import Scheme
+from semwave.evaluation.separation import DESIGN_SNR_DB, Ideal, Separation
+from semwave.model import MODELS
+
+KS = (256, 2560, 32768)
+SCHEMES: dict[str, Callable[[], Scheme]] = {
+    **{f"{model}-k{k}": partial(shipped, model, k) for model in MODELS for k in WIDTHS},
+    **{f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)},
+    **{f"separation-k{k}": partial(Separation, k) for k in KS},
+    **{f"separation-k{k}-for-{DESIGN_SNR_DB:g}dB": partial(Separation, k, DESIGN_SNR_DB) for k in KS},
+    **{f"ideal-k{k}": partial(Ideal, k) for k in KS},
+    "ideal-jpeg2000-k32768": partial(Ideal, 32768, "JPEG 2000"),
+}
+
+
+def find_scheme(name: str) -> Scheme:
+    """The scheme called ``name``, or what ``Name()`` gives for "module:Name"; modules of the working folder are found.
+
+    Raises:
+        SemwaveError: there is none of this name, it cannot be imported, or what it needs is missing.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]()
+    module, separator, attribute = name.partition(":")
+    if not separator:
+        raise SemwaveError(f"unknown scheme '{name}'; the schemes are {', '.join(SCHEMES)}, or your own as module:Name")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        scheme = getattr(importlib.import_module(module), attribute)()
+    except SemwaveError:
+        raise
+    except Exception as error:  # somebody else's code fails in any way
+        raise SemwaveError(f"scheme '{name}' cannot be had: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    if not all(hasattr(scheme, part) for part in ("name", "key", "send")):
+        raise SemwaveError(f"'{name}' is not a scheme: it needs name, key and send(image, link)")
+    return scheme

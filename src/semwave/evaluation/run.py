@@ -1,0 +1,146 @@
+"""The run: every scheme on every picture, over every channel, at every SNR, under one set of conditions.
+
+photo -> frame -> scheme over a link -> 8-bit picture -> PSNR, LPIPS(alex) -> row
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from semwave import images
+from semwave.channels import make_channel
+from semwave.errors import SemwaveError
+from semwave.evaluation.scheme import Link, Scheme, sent
+from semwave.evaluation.store import Row, digest, file_digest, keep_rows, kept_rows
+from semwave.metrics import psnr
+from semwave.privacy.photo import framed
+from semwave.send import Photo, noise_generator
+
+SIZE = 512
+SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
+HIGHEST_PSNR_DB = 100.0
+"""What stands in the tables for equal pictures, whose PSNR is infinite."""
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scheme over one channel at some SNRs."""
+
+    scheme: Scheme
+    channel: str = "awgn"
+    snrs_db: tuple[float, ...] = SNRS_DB
+
+
+class Measuring:
+    """Measures jobs on photos.
+
+    Args:
+        folder: where rows are kept, by scheme, photo and digest of all that they depend on.
+        seed: of fading and noise, of which every photo has its own, the same for all schemes and SNRs.
+        lpips: LPIPS(alex).
+        align_faces: find and align the face; otherwise photos are in the frame already.
+        size: width and height of the pictures in pixels.
+    """
+
+    def __init__(self, folder: Path, seed: int, lpips: Distance, align_faces: bool, size: int = SIZE):
+        self.folder, self.seed, self.lpips, self.align_faces, self.size = folder, seed, lpips, align_faces, size
+
+    def __call__(self, jobs: list[Job], photos: list[Photo], console: Console) -> tuple[list[Row], list[str]]:
+        """The rows of ``jobs`` on ``photos``, and a line for each photo that cannot be read, which stops none.
+
+        Raises:
+            SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.sent`.
+        """
+        rows, failures = [], []
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("evaluating", total=len(photos) * len(jobs))
+            for photo in photos:
+                try:
+                    files = {job: self._file(job, photo) for job in jobs}
+                    missing = [job for job in jobs if not files[job].is_file()]
+                    picture = self._read(photo) if missing else None
+                except SemwaveError as error:
+                    failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
+                    progress.advance(bar, len(jobs))
+                    continue
+                progress.advance(bar, len(jobs) - len(missing))
+                seen: dict[str, tuple[float, float]] = {}
+                for job in missing:
+                    keep_rows(files[job], [self._row(job, photo.name, picture, snr_db, seen) for snr_db in job.snrs_db])
+                    progress.advance(bar)
+                rows += [row for file in files.values() for row in kept_rows(file)]
+        return rows, failures
+
+    def _file(self, job: Job, photo: Photo) -> Path:
+        asked = job.scheme.key, job.snrs_db, self.seed, self.align_faces, self.size, file_digest(photo.path)
+        return self.folder / f"{job.scheme.name}-{job.channel}" / f"{photo.name}-{digest(*asked)}.json"
+
+    def _read(self, photo: Photo) -> Tensor:
+        return images.to_tensor(framed(images.read_image(photo.path), self.size, self.align_faces).sent)
+
+    def _row(self, job: Job, name: str, picture: Tensor, snr_db: float, seen: dict[str, tuple[float, float]]) -> Row:
+        link = link_for(job.channel, snr_db, self.seed, name)
+        delivered = sent(job.scheme, picture, link)
+        received = images.to_uint8(delivered.image[0])
+        # What separation delivers is often the same picture at several SNRs.
+        same = hashlib.sha256(received.tobytes()).hexdigest()
+        if same not in seen:
+            seen[same] = self._quality(picture, images.to_tensor(received))
+        quality, distance = seen[same]
+        return Row(
+            photo=name,
+            scheme=job.scheme.name,
+            channel=job.channel,
+            snr_db=snr_db,
+            k=delivered.k,
+            psnr_db=round(quality, 4),
+            lpips_alex=round(distance, 5),
+            signal_power=round(link.signal_power, 5),
+            noise_power=round(link.noise_power, 5),
+            outcome=delivered.outcome,
+            note=delivered.note,
+        )
+
+    @torch.no_grad()
+    def _quality(self, sent: Tensor, received: Tensor) -> tuple[float, float]:
+        quality = psnr(sent, received, data_range=2).item()
+        return min(quality, HIGHEST_PSNR_DB), self.lpips(sent, received).item()
+
+
+def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:
+    """The link that the picture called ``name`` is sent over.
+
+    Raises:
+        SemwaveError: an unknown channel, or an SNR out of range.
+    """
+    return Link(_channel(channel), snr_db, noise_generator(seed, name))
+
+
+_channel = cache(make_channel)
+
+
+def received_pictures(
+    jobs: list[Job], pictures: dict[str, Tensor], folder: Path, seed: int
+) -> dict[tuple[str, str, float], Path]:
+    """PNG files of what arrives of ``pictures``, by picture, scheme and SNR; those that are there are kept."""
+    files = {}
+    for name, picture in pictures.items():
+        told = digest(images.to_uint8(picture[0]).tobytes().hex())
+        for job in jobs:
+            for snr_db in job.snrs_db:
+                key = digest(job.scheme.key, job.channel, seed, told)
+                path = folder / name / f"{job.scheme.name}-{job.channel}-{snr_db:g}dB-{key}.png"
+                if not path.is_file():
+                    delivered = sent(job.scheme, picture, link_for(job.channel, snr_db, seed, name))
+                    images.write_png(path, images.to_uint8(delivered.image[0]))
+                files[name, job.scheme.name, snr_db] = path
+    return files

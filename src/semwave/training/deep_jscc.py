@@ -1,0 +1,120 @@
+"""Train Deep JSCC, with which semwave is compared, on the same photographs and generated faces.
+
+MSE over AWGN, SNR uniform in 5..10 dB, on random crops, half of them of generated faces. Training goes in rounds of as
+many steps each, the rate starting anew, and ends with the round that gains no more than 0.05 dB on the photographs that
+are kept for validation: then the curve is flat.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from semwave import images as pictures
+from semwave.align import in_frame
+from semwave.channels import CHANNELS
+from semwave.evaluation.deep_jscc import DeepJSCC
+from semwave.metrics import psnr
+from semwave.model import Model
+from semwave.send import Photo, find_photos
+from semwave.training.codec import SNR_DB
+from semwave.training.data import VALIDATION, pick, to_float
+from semwave.training.faces import save_tensors, to_bytes
+from semwave.training.loop import Schedule, fit
+
+SIZE = 512
+FLAT_DB = 0.05
+VALIDATION_SNR_DB = 7.5
+VALIDATE_EVERY = 500
+CROPS = {4: 128, 32: 256}
+"""Width of the crops by how much the symbols' grid is smaller than the picture."""
+
+
+def read_pictures(data: Path) -> tuple[Tensor, Tensor]:
+    """The photographs that ``data/train.txt`` names, for training and for validation, (N, 3, 512, 512) uint8."""
+    photos = find_photos([data / "train.txt"])
+    every = torch.stack([_read(photo) for photo in track(photos, "reading train")])
+    return every[:-VALIDATION], every[-VALIDATION:]
+
+
+def _read(photo: Photo) -> Tensor:
+    return torch.from_numpy(in_frame(pictures.read_image(photo.path), SIZE)).permute(2, 0, 1)
+
+
+@torch.no_grad()
+def draw_faces(model: Model, coordinates: Tensor, path: Path, batch: int = 4) -> Tensor:
+    """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, 28, 256) by ``model``; kept in ``path``."""
+    if path.exists():
+        return torch.load(path, weights_only=True)
+    drawn = []
+    for rows in track(coordinates.float().split(batch), "drawing faces"):
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn.append(to_bytes(model.generate(model.space.codes(rows), SIZE).image.float().clamp(-1, 1)))
+    faces = torch.cat(drawn)
+    save_tensors(faces, path)
+    return faces
+
+
+def train_deep_jscc(
+    network: DeepJSCC, photos: Tensor, faces: Tensor, validation: Tensor, run: Path, schedule: Schedule,
+    precision: str = "bf16",
+) -> DeepJSCC:  # fmt: skip
+    """Train ``network`` on ``photos`` and ``faces``, (N, 3, 512, 512) uint8 each, until it is flat on ``validation``.
+
+    ``schedule`` is that of one round. The PSNR on the validation photographs is logged every 500 steps, and after
+    every round to ``validation.json`` in ``run``.
+    """
+    channel, crop = CHANNELS["awgn"](), CROPS[network.layout.down]
+
+    def loss(model: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        half = schedule.batch // 2
+        chosen = [_crops(of, n, crop, random) for of, n in ((photos, schedule.batch - half), (faces, half))]
+        images = to_float(torch.cat(chosen)).to(device)
+        low, high = SNR_DB
+        snr_db = low + (high - low) * torch.rand(len(images), generator=random)
+        arrived = channel(model.encode(images), snr_db, random).symbols
+        mse = (model.decode(arrived, crop, crop) - images).square().mean()
+        terms = {"loss": mse, "psnr": 10 * torch.log10(4 / mse.detach())}
+        if step % VALIDATE_EVERY == 0:
+            terms["validation"] = torch.tensor(validation_psnr(model, validation))
+        return terms
+
+    network.requires_grad_(True)
+    reached = [validation_psnr(network, validation)]
+    while len(reached) < 2 or reached[-1] - reached[-2] > FLAT_DB:
+        number = len(reached)
+        fit(network, loss, replace(schedule, seed=schedule.seed + number), run / f"round-{number}", precision)
+        reached.append(validation_psnr(network, validation))
+        pictures.write_json(run / "validation.json", {"steps a round": schedule.steps, "psnr_db": reached})
+    return network.eval()
+
+
+def _crops(images: Tensor, batch: int, crop: int, random: torch.Generator) -> Tensor:
+    """``batch`` windows (3, crop, crop) of random ``images`` (N, 3, S, S), half of them mirrored."""
+    places = torch.randint(images.shape[-1] - crop + 1, (batch, 2), generator=random).tolist()
+    rows = zip(pick(len(images), batch, random).tolist(), places, strict=True)
+    windows = torch.stack([images[i, :, top : top + crop, left : left + crop] for i, (top, left) in rows])
+    mirrored = torch.rand(batch, generator=random) < 0.5
+    return torch.where(mirrored[:, None, None, None], windows.flip(3), windows)
+
+
+@torch.no_grad()
+def validation_psnr(network: DeepJSCC, validation: Tensor) -> float:
+    """Mean PSNR in dB over AWGN at 7.5 dB, of ``validation`` (N, 3, S, S) uint8."""
+    channel, random = CHANNELS["awgn"](), torch.Generator().manual_seed(0)
+    device = next(network.parameters()).device
+    reached = []
+    for image in validation:
+        image = to_float(image[None]).to(device)
+        symbols = channel(network.encode(image), VALIDATION_SNR_DB, random).symbols
+        reached.append(psnr(network.decode(symbols, *image.shape[-2:]), image, data_range=2).item())
+    return sum(reached) / len(reached)
+
+
+def save_network(network: DeepJSCC, path: Path) -> None:
+    """Write the weights to ``path`` as safetensors, fp16."""
+    state = {name: tensor.half().contiguous() for name, tensor in network.cpu().state_dict().items()}
+    pictures.write_bytes(path, save(state))
