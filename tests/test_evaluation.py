@@ -127,6 +127,15 @@ def test_every_scheme_gives_a_picture_and_the_same_bits_again(name, picture):
     assert torch.equal(first.image, again.image) and first.outcome == again.outcome
 
 
+def test_what_a_smaller_model_draws_is_enlarged(linear_model, picture):
+    whole = sent(SCHEMES["faces-512-k256"](), picture, link()).image
+    linear_model.size = 256
+    enlarged = sent(SCHEMES["faces-512-k256"](), picture, link()).image
+    assert enlarged.shape == picture.shape and not torch.equal(whole, enlarged)
+    small = [torch.nn.functional.interpolate(image, 64, mode="area") for image in (whole, enlarged)]
+    assert torch.allclose(*small, atol=0.05)
+
+
 def test_a_link_measures_what_crosses_it():
     over = link(snr_db=3.0)
     over(2 * torch.ones(1, 20_000))
@@ -551,8 +560,11 @@ class MeanDifference(torch.nn.Module):
     def __init__(self, backbone, folder):
         super().__init__()
 
-    def forward(self, a, b):
-        return distance(a, b)
+    def seen(self, images):
+        return [images]
+
+    def between(self, a, b):
+        return distance(*a, *b)
 
 
 @pytest.fixture

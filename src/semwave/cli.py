@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from semwave import __version__
 from semwave.errors import SemwaveError
 from semwave.evaluation import cli as evaluation
+from semwave.options import LpipsWeights, ModelName, Seed
 from semwave.privacy import cli as privacy
 from semwave.training import cli as training
 
@@ -84,7 +85,6 @@ figures.command("paper")(evaluation.draw_paper)
 figures.command("privacy")(privacy.draw_privacy)
 app.add_typer(figures, name="figures")
 
-ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
 Ks = Annotated[list[int] | None, typer.Option("--k", help="Real symbols an image: 256 or 2560.")]
 Ratios = Annotated[
     list[str] | None,
@@ -105,7 +105,6 @@ RefineSteps = Annotated[
 Invert = Annotated[
     Inversion, typer.Option(help="encoder: the codes in one pass; optimise: gradient descent from the mean face.")
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -136,10 +135,7 @@ def send(
     ] = False,
     seed: Seed = 0,
     model: ModelName = "faces-512",
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
     hide: privacy.Hide = None,
@@ -377,10 +373,7 @@ def compare(
     pairs: Annotated[int, typer.Option(min=0, help="Pairs of random faces that swap a part.")] = 100,
     refine_steps: Annotated[int, typer.Option(min=0, help="Steps of gradient descent of the inversion.")] = 0,
     seed: Seed = 0,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file too.")] = None,
 ) -> None:
     """Compare generators: how well photos are inverted, without a channel, and whether parts change by themselves.

@@ -153,15 +153,21 @@ class LPIPS(nn.Module):
         _check_pair(a, b)
         if min(a.shape[-2:]) < SMALLEST_IMAGE:
             raise SemwaveError(f"LPIPS needs images of at least {SMALLEST_IMAGE} pixels, not {tuple(a.shape[-2:])}")
-        distance = a.new_zeros(len(a))
-        x, y = ((image - self.mean) / self.deviation for image in (a, b))
-        heads = iter(self.heads)
+        return self.between(self.seen(a), self.seen(b))
+
+    def seen(self, images: Tensor) -> list[Tensor]:
+        """Features (B, C, h, w) of every compared layer, of length one at every pixel, of ``images`` (B, 3, H, W)."""
+        x, found = (images - self.mean) / self.deviation, []
         for i, layer in enumerate(self.features):
-            x, y = layer(x), layer(y)
+            x = layer(x)
             if i in self.taps:
-                difference = (_unit_length(x) - _unit_length(y)).square()
-                distance = distance + (difference * next(heads)).sum(1).mean((1, 2))
-        return distance
+                found.append(_unit_length(x))
+        return found
+
+    def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """Distance of every pair, (B,), of images of which :meth:`seen` gave ``a`` and ``b``."""
+        layers = zip(a, b, self.heads, strict=True)
+        return torch.stack([((x - y).square() * head).sum(1).mean((1, 2)) for x, y, head in layers]).sum(0)
 
 
 def _unit_length(features: Tensor) -> Tensor:

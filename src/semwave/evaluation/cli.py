@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from semwave.errors import SemwaveError
+from semwave.options import LpipsWeights
 
 Out = Annotated[Path, typer.Option(help="Folder where measurements are kept; a run goes on from what is there.")]
 Report = Annotated[
@@ -26,10 +27,7 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take this many photos only.")] = None,
     no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned square faces already.")] = False,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed: the same one gives the same bits.")] = 0,
 ) -> None:
     """Measure schemes on photos: the paper's Figs. 3, 4 and 5, tables, pictures, and what became of its claims.

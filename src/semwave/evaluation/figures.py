@@ -16,7 +16,7 @@ from semwave.evaluation.store import Row
 FITTED = re.compile(r"(?P<model>.+)-fitted-k(?P<k>\d+)(?P<flow>-no-flow)?(?P<noise>-no-noise)?$")
 FIGURE_5_SNR_DB = 10.0
 METRICS = {"psnr_db": "PSNR [dB]", "lpips_alex": "LPIPS(alex)"}
-FAMILIES = {"deep-jscc": ("s", "--"), "separation": ("^", "-."), "ideal": ("", ":")}
+FAMILIES = {"semantic": ("D", "-"), "deep-jscc": ("s", "--"), "separation": ("^", "-."), "ideal": ("", ":")}
 """Marker and line of a scheme by how its name begins; all others have a dot and a full line."""
 HELD = "v"
 WIDTH = 128

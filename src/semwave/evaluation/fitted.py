@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from semwave import images as pictures
 from semwave import model as models
-from semwave.align import in_frame
 from semwave.channels import CHANNELS
 from semwave.codec import Codec
 from semwave.codespace import used_coordinates
@@ -28,8 +27,8 @@ from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.store import file_digest
 from semwave.parser import INPUT
 from semwave.send import Photo, find_photos
-from semwave.training.codec import SNR_DB, code_metric, coordinates_of
-from semwave.training.data import VALIDATION, pick
+from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
+from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
@@ -84,7 +83,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
 def _measured(model: models.Model, photos: list[Photo], seed: int) -> dict[str, list[Tensor]]:
     faces = _faces(model, seed)
     if photos:
-        read = torch.stack([_small(photo) for photo in track(photos, "reading photographs")])
+        read = read_pictures([photo.path for photo in photos], INPUT)
         learned = torch.cat([read[:-VALIDATION], read[:-VALIDATION].flip(3)])
         every, count = torch.cat([read[-VALIDATION:], learned, faces]), len(learned)
     else:
@@ -101,10 +100,6 @@ def _measured(model: models.Model, photos: list[Photo], seed: int) -> dict[str, 
     return measured
 
 
-def _small(photo: Photo) -> Tensor:
-    return torch.from_numpy(in_frame(pictures.read_image(photo.path), INPUT)).permute(2, 0, 1)
-
-
 def _faces(model: models.Model, seed: int) -> Tensor:
     """Generated faces (2 FACES, 3, 256, 256) uint8: half of them random, half composed of parts of three."""
     random = torch.Generator().manual_seed(seed)
@@ -119,20 +114,20 @@ def schemes(name: str, data: Path, folder: Path, seed: int) -> Iterator[Ours]:
     """Schemes of the shipped model ``name`` with codecs that are fitted here and kept in ``folder``.
 
     For every k in 256, 512 ... 2560 with the flow and without ("-no-flow"); for the first and the last also fitted
-    without channel noise ("-no-noise").
+    without channel noise ("-no-noise"), with the flow. Models of the same codes share their codecs.
     """
-    model = models.load_model(name)
-    for flow, source in sources(name, data, folder, seed).items():
+    model, codes, digest = models.load_model(name), models.codes_of(name), models.weights_digest(name)
+    for flow, source in sources(codes, data, folder, seed).items():
         for k in KS:
-            for noisy in (True, False) if k in ENDS else (True,):
-                full = f"{name}-fitted-k{k}{'' if flow else '-no-flow'}{'' if noisy else '-no-noise'}"
-                path = folder / f"{full}-{models.weights_digest(name)}-{seed}.safetensors"
+            for noisy in (True, False) if flow and k in ENDS else (True,):
+                kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if noisy else '-no-noise'}"
+                path = folder / f"{codes}-{kind}-{models.weights_digest(codes)}-{seed}.safetensors"
                 if not path.is_file():
                     fit_codec(source, k, noisy, path, seed)
                 codec = Codec(k, WIDTH)
                 codec.load_state_dict(load_file(path))
                 with_codec = WithCodec(model, codec.eval().requires_grad_(False), flow)
-                yield Ours(full, file_digest(path), with_codec, k, inversion(model))
+                yield Ours(f"{name}-{kind}", f"{digest}-{file_digest(path)}", with_codec, k, inversion(model))
 
 
 def fit_codec(
@@ -143,10 +138,10 @@ def fit_codec(
     The SNR is uniform in 5..10 dB where ``noisy``, and 60 dB otherwise.
     """
     channel, used = CHANNELS["awgn"](), used_coordinates()
-    low, high = SNR_DB if noisy else (SILENT_DB, SILENT_DB)
+    span = SNR_DB if noisy else (SILENT_DB, SILENT_DB)
 
     def error(codec: nn.Module, n: Tensor, random: torch.Generator) -> Tensor:
-        snr_db = low + (high - low) * torch.rand(len(n), generator=random)
+        snr_db = draw_snr_db(len(n), random, span)
         received = channel(codec.encode(n), snr_db, random)
         return source.errors(n, codec.decode(received.symbols, snr_db)).mean() / used.sum()
 

@@ -4,6 +4,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from semwave import model as models
 from semwave.codec import Codec
@@ -34,7 +35,7 @@ class WithCodec:
 
 
 class Ours:
-    """``model`` with ``k`` real symbols a picture of its size.
+    """``model`` with ``k`` real symbols a picture, which is enlarged where the model draws smaller ones.
 
     ``codes`` inverts pictures; schemes that share it invert every picture once, for all k and SNRs.
     """
@@ -44,10 +45,12 @@ class Ours:
         self.transmitter, self.receiver = Transmitter(model, k), Receiver(model, model.size)
 
     def send(self, image: Tensor, link: Link) -> Delivered:
-        """Send ``image`` (1, 3, S, S), S the model's size."""
+        """Send ``image`` (1, 3, S, S), S at least the model's size."""
         symbols = self.transmitter.encode(self.codes(image))
         received = link(symbols)
         picture = self.receiver(received.symbols, received.snr_db, received.fading)
+        if picture.shape != image.shape:
+            picture = functional.interpolate(picture, size=image.shape[-2:], mode="bicubic")
         return Delivered(picture.clamp(-1, 1), symbols.shape[1])
 
 

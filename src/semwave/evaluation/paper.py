@@ -25,8 +25,10 @@ from semwave.evaluation.limit import Gap, gaps
 from semwave.evaluation.ours import inversion
 from semwave.evaluation.registry import SCHEMES, find_scheme
 from semwave.evaluation.report import results
-from semwave.evaluation.run import SIZE, SNRS_DB, Distance, Job, Measuring, received_pictures
+from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictures
+from semwave.evaluation.scheme import PerPicture
 from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
+from semwave.metrics import LPIPS
 from semwave.privacy.faces import drawn
 from semwave.privacy.photo import framed
 from semwave.send import Photo, find_photos
@@ -44,7 +46,7 @@ def evaluate(
     limit: int | None,
     seed: int,
     align_faces: bool,
-    lpips: Distance,
+    lpips: LPIPS,
     command: str,
     console: Console,
 ) -> list[str]:
@@ -62,7 +64,9 @@ def evaluate(
     jobs = [Job(scheme, channel) for scheme in schemes for channel in _channels(scheme.name)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
-    rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
+    seen = PerPicture(lpips.seen)  # a photo is compared with many pictures
+    measuring = Measuring(out / "measured", seed, lambda a, b: lpips.between(seen(a), lpips.seen(b)), align_faces)
+    rows, failures = measuring(jobs, photos, console)
     if not rows:
         raise SemwaveError(failures[0])
     write_csv(out / ROWS, rows)
@@ -94,7 +98,8 @@ def draw(out: Path, report: Path) -> list[Path]:
         named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(files[1:], received, strict=True)}
         matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
     found = [Gap(**gap) for gap in run["limit"]]
-    images.write_text(report, results(rows, found, run["conditions"], curves, matrices, report.parent))
+    lines = results(rows, found, run["conditions"], curves, matrices, report.parent)
+    images.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)
     return [report, folder / ROWS, *curves, *matrices]
 
@@ -103,8 +108,8 @@ def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
     jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in _channels(name)]
     for model in models.MODELS:
         for scheme in fitted.schemes(model, data, folder, seed):
-            ends = scheme.transmitter.k in fitted.ENDS
-            jobs.append(Job(scheme, snrs_db=SNRS_DB if ends else (FIGURE_5_SNR_DB,)))
+            swept = scheme.transmitter.k in fitted.ENDS and not scheme.name.endswith("-no-flow")
+            jobs.append(Job(scheme, snrs_db=SNRS_DB if swept else (FIGURE_5_SNR_DB,)))
     return jobs
 
 
@@ -114,9 +119,10 @@ def _channels(name: str) -> tuple[str, ...]:
 
 
 def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:
-    """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries."""
+    """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries; once for all models that
+    draw the same codes."""
     found = []
-    for name in models.MODELS:
+    for name in dict.fromkeys(map(models.codes_of, models.MODELS)):
         model, flow = models.load_model(name), models.load_model(name).flow
         codecs = {f"{name}-k{k}": codec for k, codec in model.codecs.items()}
         ours = {job.scheme.name: job.scheme for job in jobs}

@@ -68,26 +68,22 @@ def claims(rows: list[Row]) -> Iterator[Claim]:
 def _against_deep_jscc(model: str, small: Curve, large: Curve, by_scheme: dict[str, Curve]) -> Iterator[Claim]:
     tight, wide = (by_scheme.get(f"deep-jscc-k{k}", {}).get(AT_DB) for k in (LARGE, WHOLE))
     if tight:
-        found = difference(small[AT_DB], tight, "lpips_alex")
-        yield Claim(
-            f"{model} at 1/3072 has a better LPIPS than Deep JSCC at 10/3072, at {AT_DB:g} dB",
-            f"{found:.3f} (lower is better)",
-            found.mean < 0,
-        )
+        yield _better_lpips(f"{model} at 1/3072", small[AT_DB], "Deep JSCC at 10/3072", tight)
     for ratio, ours in (("1/3072", small), ("10/3072", large)):
         if wide:
-            found = difference(ours[AT_DB], wide, "lpips_alex")
-            yield Claim(
-                f"paper: {model} at {ratio} has a better LPIPS than Deep JSCC at 1/24, at {AT_DB:g} dB",
-                f"{found:.3f} (lower is better)",
-                found.mean < 0,
-            )
+            yield _better_lpips(f"paper: {model} at {ratio}", ours[AT_DB], "Deep JSCC at 1/24", wide)
             found = difference(ours[AT_DB], wide, "psnr_db")
             yield Claim(
                 f"paper: its PSNR at {ratio} is only slightly (at most {SLIGHTLY_DB:g} dB) below that",
                 f"{found:.2f} dB",
                 found.mean >= -SLIGHTLY_DB,
             )
+
+
+def _better_lpips(what: str, ours: list[Row], than: str, other: list[Row]) -> Claim:
+    found = difference(ours, other, "lpips_alex")
+    text = f"{what} has a better LPIPS than {than}, at {AT_DB:g} dB"
+    return Claim(text, f"{found:.3f} (lower is better)", found.mean < 0)
 
 
 def _flat(model: str, by_k: dict[int, Curve]) -> Iterator[Claim]:
@@ -182,19 +178,8 @@ def results(
     figures: list[Path],
     pictures: list[Path],
     beside: Path,
-) -> str:
-    """The text of results.md, which will stand in the folder ``beside``."""
-    return "\n".join(_lines(rows, gaps, conditions, figures, pictures, beside)) + "\n"
-
-
-def _lines(
-    rows: list[Row],
-    gaps: list[Gap],
-    conditions: dict[str, str],
-    figures: list[Path],
-    pictures: list[Path],
-    beside: Path,
 ) -> Iterator[str]:
+    """The lines of results.md, which will stand in the folder ``beside``."""
     yield "# Results"
     yield ""
     yield "Written by the run that measured it; [evaluation](evaluation.md) explains schemes and conditions."

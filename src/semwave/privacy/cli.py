@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semwave.errors import SemwaveError
+from semwave.options import LpipsWeights, ModelName, Seed
 from semwave.privacy.settings import Mode, Privacy
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ Base = Annotated[
     Path | None,
     typer.Option("--knowledge", rich_help_panel=PANEL, help="Knowledge base (default: the model's)."),
 ]
-ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 
 knowledge = typer.Typer(help="Make and show knowledge bases of natural faces.", no_args_is_help=True)
 
@@ -158,10 +157,7 @@ def draw_privacy(
     table: Annotated[
         Path | None, typer.Option(help="Markdown file whose table is replaced (default: privacy.md in --out).")
     ] = None,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     size: Annotated[int, typer.Option(help="Width and height of every picture in pixels.")] = 256,
     seed: Seed = 0,
     model: ModelName = "faces-512",

@@ -8,7 +8,6 @@ Every photo's results are a file of their own, so that measuring goes on where i
 """
 
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -82,7 +81,7 @@ def _kept_rows(folder: Path, photo: Photo, compute: Callable[[Photo], list[dict]
     path = folder / f"{photo.name}.json"
     if not path.is_file():
         images.write_json(path, compute(photo))
-    return json.loads(path.read_text())
+    return images.read_json(path)
 
 
 def _kept_views(folder: Path, photo: Photo, compute: Callable[[Photo], dict[str, Tensor]]) -> dict[str, np.ndarray]:

@@ -297,7 +297,7 @@ def deep_jscc(
     ks = sorted(k or LAYOUTS, reverse=True)
     if not set(ks) <= set(LAYOUTS):
         raise SemwaveError(f"k must be one of {', '.join(map(str, sorted(LAYOUTS)))}, not {ks}")
-    photos, validation = training.read_pictures(data)
+    photos, validation = training.read_split(data)
     drawing = load_model(model)
     faces = training.draw_faces(drawing, _faces(drawing, runs, seed)["coordinates"], runs / "faces-at-512.pt")
     for k in ks:

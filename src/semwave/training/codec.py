@@ -32,6 +32,12 @@ DETAIL = slice(4, 6)
 """The generator's blocks from 128 to 512 px."""
 
 
+def draw_snr_db(count: int, random: torch.Generator, span: tuple[float, float] = SNR_DB) -> Tensor:
+    """SNRs (count,) in dB, uniform in ``span``."""
+    low, high = span
+    return low + (high - low) * torch.rand(count, generator=random)
+
+
 def through_channel(
     model: Model, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -146,8 +152,7 @@ def train_codec(
         shrunk = functional.interpolate(real, size=(INPUT, INPUT), mode="bilinear", antialias=True)
         images = torch.cat([shrunk, made])
         quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
-        low, high = SNR_DB
-        snr_db = low + (high - low) * torch.rand(len(images), generator=random)
+        snr_db = draw_snr_db(len(images), random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
         k = ks[int(torch.randint(len(ks), (), generator=random))]
         n, arrived, codes = through_channel(model, model.estimate(images), k, snr_db, random)
@@ -172,7 +177,7 @@ def train_detail(
     """The generator's blocks and heads above 128 px alone, on what arrives of ``photos`` (N, 3, 512, 512).
 
     ``coordinates`` (N, 28, 256) are the model's own of the photographs. Corrections look at 128 px, so these
-    coordinates stay what they are, and a step takes a third of the time of one of :func:`train_codec`.
+    coordinates stay what they are, and a step takes half as long as one of :func:`train_codec`.
     """
     model.requires_grad_(False)
     for module in (*model.generator.body.blocks[DETAIL], *(model.generator.heads[str(size)] for size in (INPUT, 512))):
@@ -183,7 +188,7 @@ def train_detail(
         real = to_float(photos.images[index]).to(device)
         made, truth = batch_of(faces, pick(len(faces["images"]), 1, random))
         k = (*sorted(model.codecs), None)[step % 3]
-        snr_db = SNR_DB[0] + (SNR_DB[1] - SNR_DB[0]) * torch.rand(len(real), generator=random)
+        snr_db = draw_snr_db(len(real), random)
         with torch.no_grad():
             codes = through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]
         squared, distance = compare(model, lpips, codes, real, {INPUT, 512})

@@ -10,6 +10,8 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
+from semwave.align import in_frame
+from semwave.images import read_image
 from semwave.training.celebamask import find_samples
 
 VALIDATION = 40
@@ -38,6 +40,12 @@ def read_photos(data: Path, split: str, size: int) -> Photos:
     for i, sample in enumerate(track(samples, f"reading {split}")):
         images[i], labels[i] = sample.read(size)
     return Photos(images, labels)
+
+
+def read_pictures(paths: list[Path], size: int) -> Tensor:
+    """Photographs that are in the frame already, (N, 3, size, size) uint8; no labels."""
+    frames = (in_frame(read_image(path), size) for path in track(paths, "reading photographs"))
+    return torch.stack([torch.from_numpy(frame).permute(2, 0, 1) for frame in frames])
 
 
 def map_photos(data: Path, split: str, size: int, cache: Path) -> Photos:

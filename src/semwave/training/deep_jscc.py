@@ -14,14 +14,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from semwave import images as pictures
-from semwave.align import in_frame
 from semwave.channels import CHANNELS
 from semwave.evaluation.deep_jscc import DeepJSCC
 from semwave.metrics import psnr
 from semwave.model import Model
-from semwave.send import Photo, find_photos
-from semwave.training.codec import SNR_DB
-from semwave.training.data import VALIDATION, pick, to_float
+from semwave.send import find_photos
+from semwave.training.codec import draw_snr_db
+from semwave.training.data import VALIDATION, pick, read_pictures, to_float
 from semwave.training.faces import save_tensors, to_bytes
 from semwave.training.loop import Schedule, fit
 
@@ -33,15 +32,10 @@ CROPS = {4: 128, 32: 256}
 """Width of the crops by how much the symbols' grid is smaller than the picture."""
 
 
-def read_pictures(data: Path) -> tuple[Tensor, Tensor]:
+def read_split(data: Path) -> tuple[Tensor, Tensor]:
     """The photographs that ``data/train.txt`` names, for training and for validation, (N, 3, 512, 512) uint8."""
-    photos = find_photos([data / "train.txt"])
-    every = torch.stack([_read(photo) for photo in track(photos, "reading train")])
+    every = read_pictures([photo.path for photo in find_photos([data / "train.txt"])], SIZE)
     return every[:-VALIDATION], every[-VALIDATION:]
-
-
-def _read(photo: Photo) -> Tensor:
-    return torch.from_numpy(in_frame(pictures.read_image(photo.path), SIZE)).permute(2, 0, 1)
 
 
 @torch.no_grad()
@@ -73,9 +67,7 @@ def train_deep_jscc(
         half = schedule.batch // 2
         chosen = [_crops(of, n, crop, random) for of, n in ((photos, schedule.batch - half), (faces, half))]
         images = to_float(torch.cat(chosen)).to(device)
-        low, high = SNR_DB
-        snr_db = low + (high - low) * torch.rand(len(images), generator=random)
-        arrived = channel(model.encode(images), snr_db, random).symbols
+        arrived = channel(model.encode(images), draw_snr_db(len(images), random), random).symbols
         mse = (model.decode(arrived, crop, crop) - images).square().mean()
         terms = {"loss": mse, "psnr": 10 * torch.log10(4 / mse.detach())}
         if step % VALIDATE_EVERY == 0:

@@ -21,7 +21,7 @@ from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.masks import mask_pyramid
 from semwave.model import Model
-from semwave.training.codec import SNR_DB, coordinates_of, through_channel
+from semwave.training.codec import coordinates_of, draw_snr_db, through_channel
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import batch_of, save_tensors
@@ -66,8 +66,7 @@ def train_distilled(
 
     def as_received(coordinates: Tensor, random: torch.Generator) -> Tensor:
         k = channels[int(torch.randint(len(channels), (), generator=random))]
-        low, high = SNR_DB
-        snr_db = low + (high - low) * torch.rand(len(coordinates), generator=random)
+        snr_db = draw_snr_db(len(coordinates), random)
         return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
 
     def loss(student: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
