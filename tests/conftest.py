@@ -20,6 +20,7 @@ class LinearModel:
     name = "faces-512"
     size = 512
     sizes = (256, 512, 1024)
+    residual = None
 
     def __init__(self):
         source = torch.Generator().manual_seed(0)

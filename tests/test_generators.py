@@ -93,3 +93,11 @@ def test_the_missing_wheel_is_named(monkeypatch):
         wheel_data()
     with pytest.raises(SemwaveError):
         MobileStyleGAN()
+
+
+def test_a_copy_in_bf16_draws_what_autocast_draws(codes):
+    generator = load_model("faces-512").generator
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        cast, autocast = (network(codes, 128).image.float() for network in (generator.in_bf16(), generator))
+    assert (cast - autocast).abs().mean() < 0.005
+    assert all(parameter.dtype == torch.float32 for parameter in generator.parameters())

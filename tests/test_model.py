@@ -11,6 +11,7 @@ from semwave.errors import SemwaveError
 from semwave.layout import CODE_SIZE, CODES
 from semwave.masks import NUMBERS
 from semwave.model import MODELS, Model, load_model
+from semwave.residual import CODES_K, Residual
 
 FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
 
@@ -126,6 +127,26 @@ def test_a_model_without_a_flow(codes, tmp_path):
     symbols = model.encode(codes, 256)
     assert torch.equal(symbols, model.codecs[256].encode(model.space.coordinates(codes)))
     assert model.decode(symbols, 10.0).shape == codes.shape
+
+
+def test_beside_the_codes_goes_what_they_lack(model, codes):
+    model.residual, photo = Residual().start(torch.randn(8, 3, 64, 64)), torch.rand(2, 3, 64, 64)
+    try:
+        lacking = photo - model.expected(model.encode(codes, CODES_K))
+        assert torch.equal(lacking, photo - model.coarse(model.decode(model.encode(codes, CODES_K), 40.0)))
+        symbols = model.encode_with_residual(codes, photo)
+        assert torch.equal(symbols, model.residual.join(model.encode(codes, CODES_K), lacking))
+        nothing = torch.zeros(2, 1, 64, 64, dtype=torch.bool)
+        blind = model.encode_with_residual(codes, photo, nothing)
+        assert torch.equal(blind, model.residual.join(model.encode(codes, CODES_K), torch.zeros_like(photo)))
+        snr_db = torch.full((2,), 60.0)
+        arrived, difference = model.decode_with_residual(symbols, snr_db)
+        torch.testing.assert_close(arrived, model.decode(model.encode(codes, CODES_K), 60.0), atol=0.05, rtol=0.05)
+        assert difference.shape == lacking.shape
+        blended = model.blend(codes, torch.rand(2, 3, 256, 256), difference, snr_db)
+        assert blended.shape == (2, 3, 256, 256) and "residual" in model.files()
+    finally:
+        model.residual = None
 
 
 def test_random_faces_are_one_style_with_a_layout_of_its_own(model, codes):

@@ -36,6 +36,7 @@ from semwave.privacy.strict import (
     varied,
     without_region,
 )
+from semwave.residual import RESIDUAL_K
 
 SIZE = 256
 parts = st.sampled_from(PARTS)
@@ -163,12 +164,30 @@ def test_symbols_are_the_same_bits_whatever_the_private_part_shows(part, model, 
     inside = {"another face": other, "noise": noise, "black": torch.full_like(photo, -1)}[content]
     changed = torch.where(private, inside, photo)
     assert not torch.equal(changed, photo)
-    transmitter = Transmitter(model, 256, privacy=Privacy((part,), seed=7))
+    privacy = Privacy((part,), seed=7)
+    transmitter = Transmitter(model, 256, privacy=privacy)
     codes = [transmitter.invert(picture, region=region) for picture in (photo, changed)]
     assert torch.equal(*codes)
     for k in model.codecs:
-        symbols = [Transmitter(model, k).encode(these) for these in codes]
-        assert torch.equal(*symbols) and symbols[0].shape == (1, k)
+        for residual in (True, False):
+            sending = Transmitter(model, k, privacy=privacy, residual=residual)
+            pairs = zip(codes, (photo, changed), strict=True)
+            symbols = [sending.encode(these, picture, region) for these, picture in pairs]
+            assert torch.equal(*symbols) and symbols[0].shape == (1, k)
+
+
+def test_what_is_sent_beside_the_codes_needs_the_region_and_is_nothing_there(model, faces):
+    photo, region = faces[0], torch.zeros(1, LABELS, LABELS, dtype=torch.bool)
+    region[:, 40:60, 30:90] = True
+    transmitter = Transmitter(model, RESIDUAL_K, privacy=Privacy(("eyes",)))
+    with torch.no_grad():
+        codes = model.invert(photo)
+    with pytest.raises(SemwaveError, match="private"):
+        transmitter.encode(codes, photo)
+    decoded = Receiver(model, SIZE).decode(transmitter.encode(codes, photo, region), 60.0)
+    inside = torch.nn.functional.avg_pool2d(region.float(), 2)[0] == 1
+    # What frequencies above the fortieth would have to cancel is little.
+    assert decoded.difference[0, :, inside].abs().mean() < 0.2 * decoded.difference[0, :, ~inside].abs().mean()
 
 
 @pytest.mark.parametrize("options", [{"refine_steps": 2}, {"start": "mean"}])
@@ -186,7 +205,7 @@ def test_hidden_eyes_change_and_what_is_not_hidden_stays(model, faces):
     region = Protection(model, privacy).region(faces[0])
     with torch.no_grad():
         plain, hidden, again = (
-            Receiver(model, SIZE).generate(Transmitter(model, 256, privacy=way).invert(faces[0]))
+            model.generate(Transmitter(model, 256, privacy=way).invert(faces[0]), SIZE).image
             for way in (None, privacy, dataclasses.replace(privacy, seed=1))
         )
     changes = (hidden - plain).abs().mean(1)

@@ -25,6 +25,7 @@ KEYS = [
     "ratio",
     "snr_db",
     "channel",
+    "residual",
     "hidden",
     "privacy",
     "psnr_db",

@@ -26,7 +26,7 @@ from semwave.channels import CHANNELS
 from semwave.errors import SemwaveError
 from semwave.layout import CODE_SIZE, CODES
 from semwave.memory import keep_freed_memory
-from semwave.receiver import Receiver
+from semwave.receiver import Decoded, Receiver
 from semwave.transmitter import Transmitter
 
 BATCH = 8
@@ -66,24 +66,25 @@ def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
     )
     codes = transmitters[ks[0]].invert(picture)
     noise = torch.Generator().manual_seed(0)
-    arrived = {k: CHANNELS["awgn"]()(transmitters[k].encode(codes), 10.0, noise) for k in ks}
+    arrived = {k: CHANNELS["awgn"]()(transmitters[k].encode(codes, picture), 10.0, noise) for k in ks}
     most = ks[-1]
     refining = Transmitter(model, most, refine_steps=1)
-    many, many_codes = picture.repeat(BATCH, 1, 1, 1), codes.repeat(BATCH, 1, 1)
+    decoded, several = Decoded(codes), Decoded(codes.repeat(BATCH, 1, 1))
+    many = picture.repeat(BATCH, 1, 1, 1)
     work: list[tuple[str, Callable[[], object], int]] = [
         (f"align, {model.size} px", lambda: align.align(photo, model.size), 1),
         ("invert", lambda: transmitters[most].invert(picture), 1),
         ("invert, one step of refinement more", lambda: refining.invert(picture), 1),
-        *((f"encode, k = {k}", lambda k=k: transmitters[k].encode(codes), 1) for k in ks),
+        *((f"encode, k = {k}", lambda k=k: transmitters[k].encode(codes, picture), 1) for k in ks),
         *((f"decode, k = {k}", lambda k=k: receivers[model.size].decode(arrived[k].symbols, 10.0), 1) for k in ks),
-        *((f"generate, {size} px", lambda size=size: receivers[size].generate(codes), 1) for size in model.sizes),
+        *((f"generate, {size} px", lambda size=size: receivers[size].generate(decoded), 1) for size in model.sizes),
         (f"transmit: aligned photo to {most} symbols", lambda: transmitters[most](picture), 1),
         *(
             (f"receive: {most} symbols to {size} px", lambda size=size: receivers[size](arrived[most].symbols, 10.0), 1)
             for size in model.sizes
         ),
         (f"invert, {BATCH} at once", lambda: transmitters[most].invert(many), BATCH),
-        *((f"generate, {size} px, {BATCH} at once", lambda size=size: receivers[size].generate(many_codes), BATCH)
+        *((f"generate, {size} px, {BATCH} at once", lambda size=size: receivers[size].generate(several), BATCH)
           for size in model.sizes[:2]),
     ]  # fmt: skip
     for stage, call, count in work:

@@ -93,6 +93,9 @@ Ratios = Annotated[
         help="k / n, n = 3 size^2; at 512: 1/3072 or 10/3072 (default).",
     ),
 ]
+CodesOnly = Annotated[
+    bool, typer.Option("--codes-only", help="Codes are all that is sent, as in the paper; both ends must know.")
+]
 Size = Annotated[
     int | None,
     typer.Option(help="Width and height of the picture in pixels (default: the model's, 512 for faces-512)."),
@@ -126,6 +129,7 @@ def send(
     k: Ks = None,
     snr: Annotated[list[float] | None, typer.Option(help="Es/N0 in dB, -20 to 60 (default: 10).")] = None,
     channel: Annotated[str, typer.Option(help="awgn, or rayleigh (block fading).")] = "awgn",
+    codes_only: CodesOnly = False,
     size: Size = None,
     no_align: NoAlign = False,
     invert: Invert = Inversion.encoder,
@@ -176,6 +180,7 @@ def send(
         lpips=lpips,
         privacy=private,
         mask=masked,
+        residual=not codes_only,
     )
     report = report or out / "report.json"
     rows, failures = send_photos(sender, found, out, report, not no_pictures, Console(stderr=True))
@@ -197,6 +202,7 @@ def transmit(
     out: Annotated[Path, typer.Option(help="File for the symbols: .npy, k float32.")],
     ratio: Ratios = None,
     k: Ks = None,
+    codes_only: CodesOnly = False,
     size: Size = None,
     no_align: NoAlign = False,
     invert: Invert = Inversion.encoder,
@@ -224,7 +230,9 @@ def transmit(
     ks = _chosen_ks(loaded, k, ratio, size)
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
-    transmitter = Transmitter(loaded, ks[0], **_inversion(invert, refine_steps), privacy=private)
+    transmitter = Transmitter(
+        loaded, ks[0], **_inversion(invert, refine_steps), privacy=private, residual=not codes_only
+    )
     try:
         picture = framed(picture, size, not no_align, masked)
         symbols = transmitter(images.to_tensor(picture.read), picture.region).symbols[0]
@@ -239,6 +247,7 @@ def receive(
     symbols: Annotated[Path, typer.Argument(help="The received symbols: .npy, k float32, equalised.")],
     out: Annotated[Path, typer.Option(help="The picture to write: .png.")],
     snr: Annotated[float, typer.Option(help="Es/N0 in dB at which they were received.")] = 10.0,
+    codes_only: CodesOnly = False,
     size: Size = None,
     model: ModelName = "faces-512",
 ) -> None:
@@ -247,7 +256,7 @@ def receive(
     from semwave.receiver import Receiver
 
     received = _read_symbols(symbols)
-    receiver = Receiver(model, size)
+    receiver = Receiver(model, size, residual=not codes_only)
     try:
         picture = receiver(received, snr)
     except SemwaveError as error:

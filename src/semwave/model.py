@@ -35,11 +35,13 @@ from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
+from semwave.residual import CODES_K, Residual, coarse
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
-PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow", "residual")
 CORRECTIONS = 4
+CLEAN_SNR_DB = 40.0
 
 
 class Model(nn.Module):
@@ -55,10 +57,13 @@ class Model(nn.Module):
         self.parser = FaceParser().to(memory_format=torch.channels_last)
         self.generator = CompositionalGenerator()
         self.teacher: CompositionalGenerator | None = None
+        # A copy of the generator in bf16 for small pictures; none while the generator may learn.
+        self.sketcher: nn.Module | None = None
         self.space = CodeSpace()
         self.encoder = Encoder().to(memory_format=torch.channels_last)
         self.corrections = Corrections(CORRECTIONS)
         self.flow = CodeFlow() if flow else None
+        self.residual: Residual | None = None
         self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
         self.info: dict[str, str] = {}
         self.eval()
@@ -76,6 +81,7 @@ class Model(nn.Module):
     def draw_with(self, name: str, network: SemanticStyleGAN) -> "Model":
         """Become the model ``name``, in which ``network`` draws the codes; all else, :attr:`codes_of`, stays."""
         self.teacher, self.generator = self.native, DistilledGenerator(network, self.space)
+        self.sketcher = None
         self.name, self.sizes, self.size = name, network.sizes, max(network.sizes)
         return self
 
@@ -112,18 +118,38 @@ class Model(nn.Module):
 
     def estimate(self, images: Tensor) -> Tensor:
         """Coordinates (B, 28, 256) of ``images`` (B, 3, H, H) in [-1, 1]: the encoder's, corrected."""
-        with torch.no_grad():
-            logits = self.parser(images)
-        return self.corrections(self._draw_small, images, self.encoder(images, logits, self.native.layout))
+        with torch.autocast(images.device.type, torch.bfloat16):
+            with torch.no_grad():
+                logits = self.parser(images)
+            coordinates = self.encoder(images, logits, self.native.layout)
+        return self.corrections(self._draw_small, images, coordinates.float())
 
     def _draw_small(self, coordinates: Tensor) -> Tensor:
-        codes = self.space.codes(coordinates)
+        return self._sketch(self.space.codes(coordinates))
+
+    def _sketch(self, codes: Tensor) -> Tensor:
+        """Pictures (B, 3, 128, 128) in bf16."""
         with torch.autocast(codes.device.type, torch.bfloat16):
-            return self.generator(codes, PICTURE).image
+            return (self.sketcher or self.generator)(codes, PICTURE).image
 
     def encode(self, codes: Tensor, k: int) -> Tensor:
-        """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512)."""
+        """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512) alone."""
         return self._encode(self.space.coordinates(codes), k)
+
+    def encode_with_residual(self, codes: Tensor, photo: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Symbols (B, 2560) as above, of ``codes`` (B, 28, 512) and of what they lack of the coarse ``photo`` (B, 3,
+        64, 64), where it is ``seen`` (B, 1, 64, 64) bool; everywhere without it."""
+        symbols = self.encode(codes, CODES_K)
+        difference = photo - self.expected(symbols)
+        return self.residual.join(symbols, difference if seen is None else torch.where(seen, difference, 0.0))
+
+    def expected(self, symbols: Tensor) -> Tensor:
+        """The coarse picture (B, 3, 64, 64) of what arrives of codes' ``symbols`` (B, 256) without noise."""
+        return self.coarse(self.decode(symbols, CLEAN_SNR_DB))
+
+    def coarse(self, codes: Tensor) -> Tensor:
+        """The coarse picture (B, 3, 64, 64) of ``codes`` (B, 28, 512)."""
+        return coarse(self._sketch(codes).float())
 
     def _encode(self, coordinates: Tensor, k: int) -> Tensor:
         return self._codec(k).encode(self.flow(coordinates) if self.flow else coordinates)
@@ -132,6 +158,17 @@ class Model(nn.Module):
         """Codes (B, 28, 512) of equalised ``symbols`` (B, k) received at ``snr_db``, a number or (B,)."""
         snr_db = torch.as_tensor(snr_db, dtype=torch.float32).expand(len(symbols))
         return self.space.codes(self._decode(symbols, snr_db))
+
+    def decode_with_residual(self, symbols: Tensor, snr_db: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B, 28, 512) of equalised ``symbols`` (B, 2560) received at ``snr_db`` (B,), and the coarse difference
+        (B, 3, 64, 64) between the photo and their picture."""
+        symbols, snr_db, difference = self.residual.split(symbols, snr_db)
+        return self.decode(symbols, snr_db), difference
+
+    def blend(self, codes: Tensor, picture: Tensor, difference: Tensor, snr_db: Tensor) -> Tensor:
+        """The ``picture`` (B, 3, S, S) of ``codes`` (B, 28, 512) with the coarse ``difference`` (B, 3, 64, 64) that
+        arrived at ``snr_db`` (B,)."""
+        return self.residual.blend(picture, self.coarse(codes) + difference, snr_db)
 
     def _decode(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
         n = self._codec(symbols.shape[1]).decode(symbols, snr_db)
@@ -188,7 +225,9 @@ class Model(nn.Module):
             os.replace(partial, folder / f"{name}.safetensors")
 
     def load(self, folder: Path, only: tuple[str, ...] | None = None) -> "Model":
-        """Read the weights that :meth:`save` wrote; ``only`` some files where given."""
+        """Read the weights that :meth:`save` wrote; ``only`` some files where given. A model may lack the residual."""
+        if (folder / "residual.safetensors").is_file():
+            self.residual = Residual()
         for name, module in self.files().items():
             if only is not None and name not in only:
                 continue
@@ -224,7 +263,10 @@ def load_model(name: str = "faces-512") -> Model:
     if source != name:
         model.draw_with(name, SemanticStyleGAN.from_file(MODELS[name] / "generator.safetensors"))
         model.info = read_card(MODELS[name])
-    return model.eval().requires_grad_(False)
+    model = model.eval().requires_grad_(False)
+    if model.native is model.generator:
+        model.sketcher = model.generator.in_bf16()
+    return model
 
 
 def weights_digest(name: str) -> str:

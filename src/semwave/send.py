@@ -27,6 +27,7 @@ from semwave.metrics import psnr
 from semwave.privacy.photo import framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
+from semwave.residual import RESIDUAL_K
 from semwave.transmitter import Transmitter, ratio_text, source_numbers
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm")
@@ -68,6 +69,7 @@ class Sender:
         lpips: LPIPS(alex), or None to leave it out of the report.
         privacy: parts that are not to be given away. Every photo has its own draw from the privacy's seed.
         mask: (H, W) bool, private pixels of every photo, which must have the same size.
+        residual: send what codes cannot say beside them, where the model has it for k.
 
     Raises:
         SemwaveError: any of these that is not offered.
@@ -88,6 +90,7 @@ class Sender:
         lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
         privacy: Privacy | None = None,
         mask: np.ndarray | None = None,
+        residual: bool = True,
     ):
         self.channel_name, self.channel = channel, make_channel(channel)
         for snr_db in snrs_db:
@@ -96,9 +99,9 @@ class Sender:
         if perceptual and lpips is None:
             raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
         distance = lpips if perceptual else None
-        self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy) for k in ks]
+        self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy, residual) for k in ks]
         self.privacy, self.mask = privacy, mask
-        self.receiver = Receiver(model, size)
+        self.receiver = Receiver(model, size, residual)
         self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
         self.align_faces, self.lpips = align_faces, lpips
 
@@ -113,17 +116,18 @@ class Sender:
         """
         start = perf_counter()
         picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask)
-        seconds = {"align": perf_counter() - start}
+        read, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
 
         for transmitter in self.transmitters:
             # Refinement looks at what arrives, so its codes are another transmitter's no more.
             if transmitter is self.transmitters[0] or transmitter.refine_steps:
                 start = perf_counter()
                 draw = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
-                codes = transmitter.invert(images.to_tensor(picture.read), progress, picture.region, draw)
+                region = transmitter.region(read) if picture.region is None else picture.region
+                codes = transmitter.invert(read, progress, region, draw)
                 seconds["invert"] = perf_counter() - start
             start = perf_counter()
-            symbols = transmitter.encode(codes)
+            symbols = transmitter.encode(codes, read, region)
             seconds["encode"] = perf_counter() - start
             for snr_db in self.snrs_db:
                 yield self._over_the_air(photo, picture.sent, symbols, snr_db, dict(seconds))
@@ -136,11 +140,11 @@ class Sender:
         seconds["channel"] = perf_counter() - start
 
         start = perf_counter()
-        codes = self.receiver.decode(arrived.symbols, arrived.snr_db, arrived.fading)
+        decoded = self.receiver.decode(arrived.symbols, arrived.snr_db, arrived.fading)
         seconds["decode"] = perf_counter() - start
 
         start = perf_counter()
-        received = images.to_uint8(self.receiver.generate(codes)[0])
+        received = images.to_uint8(self.receiver.generate(decoded)[0])
         seconds["generate"] = perf_counter() - start
         return Sent(picture, received, self._row(photo, picture, received, symbols.shape[1], snr_db, seconds))
 
@@ -166,6 +170,7 @@ class Sender:
             "ratio": ratio_text(k, self.size),
             "snr_db": snr_db,
             "channel": self.channel_name,
+            "residual": k == RESIDUAL_K and self.receiver.residual,
             "hidden": list(self.privacy.hidden) if self.privacy else [],
             "privacy": str(self.privacy.mode) if self.privacy else None,
             "psnr_db": round(quality, 3) if math.isfinite(quality) else None,

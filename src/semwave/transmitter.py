@@ -1,8 +1,9 @@
 """The transmitter: a photograph becomes k real numbers.
 
     photo F -> invert -> codes L (28 x 512) [-> privacy] -> flow -> N -> channel encoder -> X: k symbols of unit power
+      +------------> coarse residual, at k = 2560, nothing of the private region --------^
 
-The left half of the paper's Fig. 1. The flow and the channel encoder are the model's :meth:`encode`.
+The left half of the paper's Fig. 1, and what goes past it. Flow and channel encoder are the model's :meth:`encode`.
 """
 
 import re
@@ -18,6 +19,8 @@ from semwave import model as models
 from semwave.errors import SemwaveError
 from semwave.privacy.protection import Protection
 from semwave.privacy.settings import Privacy
+from semwave.privacy.strict import without_region
+from semwave.residual import CODES_K, RESIDUAL_K, shown, wholly
 
 MOST_REFINE_STEPS = 10_000
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -46,6 +49,8 @@ class Transmitter:
         perceptual: distance of two batches of images, (B,), that refinement lowers beside the MSE, such as
             :class:`semwave.metrics.LPIPS`; None for the MSE alone, as in the paper.
         privacy: parts that are not to be given away; None for nothing private.
+        residual: send what codes cannot say beside them, where the model has it for k; without it codes alone are sent,
+            as in the paper. The receiver must be told the same.
 
     Raises:
         SemwaveError: an unknown model, a k or number of steps that is not offered, or a knowledge base that cannot be
@@ -60,6 +65,7 @@ class Transmitter:
         start: str = "encoder",
         perceptual: Distance | None = None,
         privacy: Privacy | None = None,
+        residual: bool = True,
     ):
         self.model = models.load_model(model) if isinstance(model, str) else model
         if k not in self.model.codecs:
@@ -68,6 +74,7 @@ class Transmitter:
         if not 0 <= refine_steps <= MOST_REFINE_STEPS:
             raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
         self.k = k
+        self.residual = residual and self.model.residual is not None and k == RESIDUAL_K
         self.refine_steps, self.start, self.perceptual = refine_steps, start, perceptual
         self.protection = Protection(self.model, privacy) if privacy else None
 
@@ -81,9 +88,10 @@ class Transmitter:
                 the privacy names.
         """
         start = perf_counter()
+        region = self.region(images) if region is None else region
         codes = self.invert(images, region=region)
         inverted = perf_counter()
-        symbols = self.encode(codes)
+        symbols = self.encode(codes, images, region)
         return Transmission(symbols, codes, {"invert": inverted - start, "encode": perf_counter() - inverted})
 
     @torch.no_grad()
@@ -110,13 +118,38 @@ class Transmitter:
             raise SemwaveError("the pictures have values that are not finite numbers")
         options = {"perceptual": self.perceptual} if self.perceptual else {}
         return self.model.invert(
-            images, steps=self.refine_steps, start=self.start, k=self.k, progress=progress, **options
+            images,
+            steps=self.refine_steps,
+            start=self.start,
+            k=CODES_K if self.residual else self.k,
+            progress=progress,
+            **options,
         )
 
+    def region(self, images: Tensor) -> Tensor | None:
+        """The private region (B, h, h) bool that the parser finds in ``images`` (B, 3, H, H); None if nothing is
+        private.
+
+        Raises :class:`SemwaveError` for a photo without a part that the privacy names.
+        """
+        return self.protection.region(images) if self.protection else None
+
     @torch.no_grad()
-    def encode(self, codes: Tensor) -> Tensor:
-        """Symbols (B, k) of ``codes`` (B, 28, 512)."""
-        return self.model.encode(codes, self.k)
+    def encode(self, codes: Tensor, images: Tensor | None = None, region: Tensor | None = None) -> Tensor:
+        """Symbols (B, k) of ``codes`` (B, 28, 512) and, with the residual, of what they lack of ``images`` (B, 3, H, H)
+        outside the private ``region`` (B, h, h), which privacy requires.
+
+        Raises:
+            SemwaveError: no images, or no region, where one is needed.
+        """
+        if not self.residual:
+            return self.model.encode(codes, self.k)
+        if images is None or (self.protection and region is None):
+            raise SemwaveError("what codes lack is sent too: encode needs the pictures, and what is private in them")
+        if region is None:
+            return self.model.encode_with_residual(codes, shown(images))
+        visible, seen = without_region(images, region)
+        return self.model.encode_with_residual(codes, *wholly(visible, seen))
 
 
 def source_numbers(size: int) -> int:

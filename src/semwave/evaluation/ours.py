@@ -20,7 +20,7 @@ class WithCodec:
         self.name, self.size, self.sizes = model.name, model.size, model.sizes
         self.generate = model.generate
         self.space, self.flow = model.space, model.flow if flow else None
-        self.codecs = {codec.k: codec}
+        self.codecs, self.residual = {codec.k: codec}, None
 
     def encode(self, codes: Tensor, k: int) -> Tensor:
         """Symbols (B, k) of ``codes`` (B, 28, 512)."""
@@ -40,13 +40,22 @@ class Ours:
     ``codes`` inverts pictures; schemes that share it invert every picture once, for all k and SNRs.
     """
 
-    def __init__(self, name: str, key: str, model: "models.Model | WithCodec", k: int, codes: PerPicture[Tensor]):
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        model: "models.Model | WithCodec",
+        k: int,
+        codes: PerPicture[Tensor],
+        residual: bool = True,
+    ):
         self.name, self.key, self.codes = name, key, codes
-        self.transmitter, self.receiver = Transmitter(model, k), Receiver(model, model.size)
+        self.transmitter = Transmitter(model, k, residual=residual)
+        self.receiver = Receiver(model, model.size, residual)
 
     def send(self, image: Tensor, link: Link) -> Delivered:
         """Send ``image`` (1, 3, S, S), S at least the model's size."""
-        symbols = self.transmitter.encode(self.codes(image))
+        symbols = self.transmitter.encode(self.codes(image), image)
         received = link(symbols)
         picture = self.receiver(received.symbols, received.snr_db, received.fading)
         if picture.shape != image.shape:
@@ -54,10 +63,10 @@ class Ours:
         return Delivered(picture.clamp(-1, 1), symbols.shape[1])
 
 
-def shipped(model: str, k: int) -> Ours:
-    """The shipped ``model`` with its own codec for ``k``."""
-    loaded = models.load_model(model)
-    return Ours(f"{model}-k{k}", models.weights_digest(model), loaded, k, inversion(loaded))
+def shipped(model: str, k: int, residual: bool = True) -> Ours:
+    """The shipped ``model`` with its own codec for ``k``; without ``residual`` codes are all that is sent."""
+    loaded, name = models.load_model(model), f"{model}{'' if residual else '-codes'}-k{k}"
+    return Ours(name, models.weights_digest(model), loaded, k, inversion(loaded), residual)
 
 
 @cache

@@ -31,6 +31,7 @@ from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
 from semwave.metrics import LPIPS
 from semwave.privacy.faces import drawn
 from semwave.privacy.photo import framed
+from semwave.residual import RESIDUAL_K
 from semwave.send import Photo, find_photos
 
 PAPER = "paper"
@@ -124,7 +125,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     found = []
     for name in dict.fromkeys(map(models.codes_of, models.MODELS)):
         model, flow = models.load_model(name), models.load_model(name).flow
-        codecs = {f"{name}-k{k}": codec for k, codec in model.codecs.items()}
+        codecs = {f"{name}{'-codes' * (k == RESIDUAL_K)}-k{k}": codec for k, codec in model.codecs.items()}
         ours = {job.scheme.name: job.scheme for job in jobs}
         for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
             codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]

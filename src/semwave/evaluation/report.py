@@ -60,6 +60,8 @@ def claims(rows: list[Row]) -> Iterator[Claim]:
         small, large = (by_scheme[f"{model}-k{k}"] for k in (SMALL, LARGE))
         yield from _against_deep_jscc(model, small, large, by_scheme)
         yield from _flat(model, {SMALL: small, LARGE: large})
+        if codes_alone := by_scheme.get(f"{model}-codes-k{LARGE}"):
+            yield from _flat(f"{model} with codes alone", {LARGE: codes_alone})
         yield from _against_separation(model, {SMALL: small, LARGE: large}, by_scheme)
     yield from _flow_and_noise(rows)
     yield from _published(by_scheme)

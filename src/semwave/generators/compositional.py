@@ -9,6 +9,8 @@
 From 16x16 on the style of a convolution is a map: the styles of the 13 part codes, mixed by the part masks.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,6 +71,13 @@ class CompositionalGenerator(nn.Module):
         self.heads = nn.ModuleDict({str(size): Head(channels[i]) for i, size in enumerate(HEADS, 3)})
         self.to(memory_format=torch.channels_last)
 
+    def in_bf16(self) -> "CompositionalGenerator":
+        """A copy to be used under bf16 autocast, whose weights need no cast at every call."""
+        cast = copy.deepcopy(self)
+        for parameter in (*cast.body.parameters(), *cast.heads.parameters()):
+            parameter.data = parameter.data.bfloat16()
+        return cast
+
     def trained_state(self) -> dict[str, Tensor]:
         """The state that is ours to ship: all but what stays as the wheel has it."""
         kept = ("body.mapping", "body.to_image", f"body.blocks.{len(self.body.blocks) - 1}.")
@@ -83,8 +92,8 @@ class CompositionalGenerator(nn.Module):
 
     def forward(self, codes: Tensor, size: int) -> Faces:
         """Faces of ``codes`` (B, 28, 512). Raises :class:`SemwaveError` for a size that is not offered."""
-        images = self.images(codes, (size,))
-        return Faces(images[size], self.masks(codes))
+        logits = self.layout.decode(codes[:, 1])
+        return Faces(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, 13, 64, 64) of ``codes`` (B, 28, 512)."""
@@ -92,11 +101,13 @@ class CompositionalGenerator(nn.Module):
 
     def images(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         """Images of several ``sizes`` in one pass."""
+        return self._images(codes, self.layout.decode(codes[:, 1]), sizes)
+
+    def _images(self, codes: Tensor, logits: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         if not set(sizes) <= {*HEADS, *SIZES}:
             raise SemwaveError(f"size {max(sizes)} is not offered; the sizes are {', '.join(map(str, SIZES))}")
         if codes.shape[1] != CODES:
             raise SemwaveError(f"{codes.shape[1]} codes an image, but the generator reads {CODES}")
-        logits = self.layout.decode(codes[:, 1])
         masks: dict[int, Tensor] = {}
 
         def mixed(parts: Tensor) -> StyleMap:

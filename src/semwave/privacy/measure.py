@@ -30,11 +30,13 @@ from semwave.privacy.identity import SAME_PERSON, descriptor, distance
 from semwave.privacy.protection import Protection
 from semwave.privacy.settings import FACE_PARTS, Mode, Privacy
 from semwave.privacy.strict import part_labels, without_region
+from semwave.receiver import Decoded, Receiver
 from semwave.send import Photo, find_photos, noise_generator
+from semwave.transmitter import Transmitter
 
 NOTHING, FACE = "nothing", "all face parts"
-VISIBLE = 48
-"""Side of the visible rest that a probe sees, in pixels."""
+VISIBLE, SEEN_DIFFERENCE = 48, 32
+"""Sides of the visible rest and of the coarse difference that a probe sees, in pixels."""
 # The eyes to be picked are the pixels, at this size of the picture, where at least this share of faces has them.
 EYES, MOSTLY = 64, 0.5
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -98,20 +100,29 @@ class _Measuring:
     def __init__(self, model: models.Model, seed: int, lpips: Lpips):
         self.model, self.seed, self.lpips = model, seed, lpips
         self.channel = make_channel("awgn")
+        self.transmitter, self.receiver = Transmitter(model, K), Receiver(model, INPUT)
         self.eyes = Protection(model, Privacy(("eyes",), seed=seed))
 
     def _photo(self, photo: Photo) -> Tensor:
         return images.to_tensor(align.in_frame(images.read_image(photo.path), INPUT))
 
-    @torch.no_grad()
-    def _arrived(self, photo: Photo, codes: Tensor) -> Tensor:
-        """Received coordinates (1, 28, 256)."""
-        received = self.channel(self.model.encode(codes, K), SNR_DB, noise_generator(self.seed, photo.name))
-        return self.model.space.coordinates(self.model.decode(received.symbols, received.snr_db))
+    def _arrived(self, photo: Photo, sent: Tensor, codes: Tensor, region: Tensor | None = None) -> Decoded:
+        """What a receiver makes of the symbols of ``codes``, and of what they lack of ``sent`` outside ``region``."""
+        symbols = self.transmitter.encode(codes, sent, region)
+        received = self.channel(symbols, SNR_DB, noise_generator(self.seed, photo.name))
+        return self.receiver.decode(received.symbols, received.snr_db)
 
     @torch.no_grad()
-    def _drawn(self, coordinates: Tensor) -> Tensor:
-        return self.model.generate(self.model.space.codes(coordinates), INPUT).image.clamp(-1, 1)
+    def _likelihood(self, arrived: Decoded) -> Tensor:
+        """Log-likelihood (1, 28) of received codes under the flow."""
+        return self.model.flow.log_likelihood(self.model.space.coordinates(arrived.codes))
+
+    def _view(self, arrived: Decoded) -> Tensor:
+        """All that arrived, as one vector."""
+        parts = [self.model.space.coordinates(arrived.codes).flatten()]
+        if arrived.difference is not None:
+            parts.append(functional.adaptive_avg_pool2d(arrived.difference, SEEN_DIFFERENCE).flatten())
+        return torch.cat(parts)
 
     @torch.no_grad()
     def _protected(
@@ -133,9 +144,9 @@ class _Measuring:
         sent = self._photo(photo)
         person = descriptor(images.to_uint8(sent[0]))
         whole = self.model.invert(sent)
-        arrived = self._arrived(photo, whole)
-        plain = self._drawn(arrived)
-        natural = self.model.flow.log_likelihood(arrived)
+        arrived = self._arrived(photo, sent, whole)
+        plain = self.receiver.generate(arrived).clamp(-1, 1)
+        natural = self._likelihood(arrived)
         identity = distance(person, descriptor(images.to_uint8(plain[0])))
         rows = [{"photo": photo.name, "hidden": NOTHING, "mode": None, "identity": identity}]
         labels = functional.interpolate(part_labels(self.model, sent)[None].float(), size=(INPUT, INPUT))[0].long()
@@ -146,9 +157,9 @@ class _Measuring:
             inside = torch.isin(labels, torch.tensor([part_index(part) for part in hidden]))[:, None]
             outside = without_region(sent, region)[1]
             for mode, codes in self._protected(photo, sent, whole, hidden, region).items():
-                arrived = self._arrived(photo, codes)
-                picture = self._drawn(arrived)
-                nats = (self.model.flow.log_likelihood(arrived) - natural)[:, privacy.codes].mean().item()
+                arrived = self._arrived(photo, sent, codes, region)
+                picture = self.receiver.generate(arrived).clamp(-1, 1)
+                nats = (self._likelihood(arrived) - natural)[:, privacy.codes].mean().item()
                 row = {"photo": photo.name, "hidden": name, "mode": str(mode), "nats": nats}
                 row["identity"] = distance(person, descriptor(images.to_uint8(picture[0])))
                 for which, compared in (("hidden", picture), ("plain", plain)):
@@ -169,8 +180,11 @@ class _Measuring:
         region = self.eyes.region(sent)
         whole = self.model.invert(sent)
         codes = self._protected(photo, sent, whole, ("eyes",), region)
-        views = {f"received, {mode}": self._arrived(photo, sending) for mode, sending in codes.items()}
-        views["received, nothing hidden"] = self._arrived(photo, whole)
+        views = {
+            f"received, {mode}": self._view(self._arrived(photo, sent, sending, region))
+            for mode, sending in codes.items()
+        }
+        views["received, nothing hidden"] = self._view(self._arrived(photo, sent, whole))
         # The codes that strict mode sends are a function of the visible rest, and one that probes learn from with ease.
         rest = functional.adaptive_avg_pool2d(without_region(sent, region)[0], VISIBLE)
         views["visible rest"] = torch.cat([rest.flatten(), self.model.space.coordinates(codes[Mode.strict]).flatten()])

@@ -217,6 +217,34 @@ def codec(
 
 
 @app.command()
+def residual(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 2000,
+    batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 3.0,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """What is sent beside the codes at k = 2560, and the network that blends it in; all else stays as it is."""
+    import torch
+
+    from semwave.metrics import LPIPS
+    from semwave.parser import INPUT
+    from semwave.training.codec import photo_codes
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.loop import Schedule
+    from semwave.training.residual import arrived_pictures, start_residual, train_blend
+
+    model = _open(weights, "parser", "generator", "space", "encoder", "corrections", "codec-256")
+    distance, run = LPIPS("alex", lpips_weights), runs / "residual"
+    photos = without_validation(read_photos(data, "train", 2 * INPUT))
+    coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
+    start_residual(model, photos.images, coordinates)
+    random = torch.Generator().manual_seed(seed)
+    arrived = arrived_pictures(model, photos.images, coordinates, random, runs / "residual-arrived.pt")
+    schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
+    train_blend(model, photos, arrived, distance, run, schedule, lpips_weight, precision)
+    model.save(weights, ("residual",))
+
+
+@app.command()
 def distilled(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
     model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = "faces-512",

@@ -18,7 +18,7 @@ from semwave.model import Model
 from semwave.parser import INPUT
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
-from semwave.training.faces import batch_of
+from semwave.training.faces import batch_of, save_tensors
 from semwave.training.loop import Schedule, fit
 
 SNR_DB = (5.0, 10.0)
@@ -62,6 +62,13 @@ def coordinates_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
             rows.append(model.estimate(to_float(images[start : start + batch])).float())
     return torch.cat(rows)
+
+
+def photo_codes(model: Model, images: Tensor, path: Path) -> Tensor:
+    """What :func:`coordinates_of` gives of ``images``, fp16; kept in ``path`` and read from there the next time."""
+    if not path.exists():
+        save_tensors(coordinates_of(model, images).half(), path)
+    return torch.load(path, weights_only=True)
 
 
 def sensitivity(

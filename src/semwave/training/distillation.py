@@ -21,10 +21,10 @@ from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.masks import mask_pyramid
 from semwave.model import Model
-from semwave.training.codec import coordinates_of, draw_snr_db, through_channel
+from semwave.training.codec import draw_snr_db, photo_codes, through_channel
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
-from semwave.training.faces import batch_of, save_tensors
+from semwave.training.faces import batch_of
 from semwave.training.loop import Schedule, fit
 
 ARCHITECTURE = Architecture(
@@ -40,14 +40,6 @@ ARCHITECTURE = Architecture(
 )
 """Of semantic-stylegan-128: as few weights as a download may have, as many as two CPU cores can train."""
 SEGMENTATION_WEIGHT = 0.25
-
-
-def photo_codes(teacher: Model, images: Tensor, path: Path) -> Tensor:
-    """Coordinates (N, 28, 256) fp16 of ``images`` (N, 3, 256, 256) uint8; kept in ``path`` and read from there the next
-    time."""
-    if not path.exists():
-        save_tensors(coordinates_of(teacher, images).half(), path)
-    return torch.load(path, weights_only=True)
 
 
 def train_distilled(

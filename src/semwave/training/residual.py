@@ -1,0 +1,95 @@
+"""Fit the coarse residual and train the network that blends it with the picture of the codes.
+
+    photographs -> encoder -> codes -> symbols -> codes that arrive without noise -> picture, 128 px -> difference
+    differences -> residual: which coefficients to send, and how loud
+    codes, difference ~~ AWGN, 0 to 20 dB ~~> picture of the codes, coarse picture -> blend -> MSE, LPIPS
+
+All else stays as it is, so a photograph's codes go on air once; noise on the coefficients is drawn at every step.
+"""
+
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semwave.channels import CHANNELS
+from semwave.metrics import LPIPS
+from semwave.model import Model
+from semwave.residual import CODES_K, Blend, Residual, shown
+from semwave.training.codec import draw_snr_db
+from semwave.training.data import Photos, pick, to_float
+from semwave.training.encoder import MSE_WEIGHT
+from semwave.training.faces import save_tensors, to_bytes
+from semwave.training.loop import Schedule, fit
+
+SNR_DB = (0.0, 20.0)
+SHIFT = 4
+"""AlexNet looks at every fourth pixel, so LPIPS sees a picture moved by up to three: no pattern can hide from it."""
+
+
+@torch.no_grad()
+def start_residual(model: Model, images: Tensor, coordinates: Tensor) -> None:
+    """Fit the model's residual to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N, 28, 256)."""
+    rows = range(len(images))
+    pairs = ((to_float(images[i : i + 1]), coordinates[i : i + 1]) for i in track(rows, "comparing"))
+    model.residual = Residual().start(torch.cat([_difference(model, *pair)[1] for pair in pairs]))
+
+
+def _difference(model: Model, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
+    symbols = model.encode(model.space.codes(coordinates), CODES_K)
+    return symbols, shown(images) - model.expected(symbols)
+
+
+@torch.no_grad()
+def arrived_pictures(
+    model: Model, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
+) -> dict[str, Tensor]:
+    """What the codes of ``images`` (N, 3, 512, 512) uint8 draw once they have arrived, kept in ``path``: "drawn" (N, 3,
+    512, 512) uint8 and "coarse" (N, 3, 64, 64), with the "symbols", "difference" and "snr_db" that were sent."""
+    if path.exists():
+        return torch.load(path, weights_only=True)
+    channel, rows = CHANNELS["awgn"](), []
+    for i in track(range(len(images)), "sending photographs"):
+        symbols, difference = _difference(model, to_float(images[i : i + 1]), coordinates[i : i + 1])
+        snr_db = draw_snr_db(1, random, SNR_DB)
+        received = channel(model.residual.join(symbols, difference), snr_db, random)
+        codes = model.decode(*model.residual.split(received.symbols, received.snr_db)[:2])
+        with torch.autocast("cpu", torch.bfloat16):
+            picture = model.generator(codes, images.shape[-1]).image.float()
+        rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, difference, snr_db))
+    names = ("drawn", "coarse", "symbols", "difference", "snr_db")
+    found = dict(zip(names, map(torch.cat, zip(*rows, strict=True)), strict=True))
+    save_tensors(found, path)
+    return found
+
+
+def train_blend(
+    model: Model, photos: Photos, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
+    lpips_weight: float, precision: str = "bf16",
+) -> Blend:  # fmt: skip
+    """Train the model's blend on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
+    channel = CHANNELS["awgn"]()
+
+    def loss(blend: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        index = pick(len(photos), schedule.batch, random)
+        truth, drawn = (to_float(of[index]).to(device) for of in (photos.images, arrived["drawn"]))
+        symbols, difference, base, snr_db = (
+            arrived[name][index].float() for name in ("symbols", "difference", "coarse", "snr_db")
+        )
+        with torch.autocast("cpu", enabled=False):
+            received = channel(model.residual.join(symbols, difference), snr_db, random)
+            small = base + model.residual.split(received.symbols, snr_db)[2]
+        if torch.rand((), generator=random) < 0.5:
+            truth, drawn, small = (images.flip(3) for images in (truth, drawn, small))
+        picture = blend(drawn, small.to(device), snr_db.to(device)).float()
+        squared = (picture - truth).square().mean((1, 2, 3))
+        down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
+        pairs = [(picture, truth), [functional.avg_pool2d(images, 2) for images in (picture, truth)]]
+        distances = [lpips(*(images[..., down:, right:] for images in pair)).mean() for pair in pairs]
+        total = MSE_WEIGHT * squared.mean() + lpips_weight * sum(distances) / 2
+        psnr = (10 * torch.log10(4 / squared.detach())).mean()
+        return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
+
+    return fit(model.residual.blend.requires_grad_(True), loss, schedule, run, precision)

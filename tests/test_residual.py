@@ -1,0 +1,144 @@
+"""What is sent beside the codes: exact without noise, gentle with it, and blind to what is private."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from semwave.channels import make_channel
+from semwave.metrics import LPIPS
+from semwave.residual import (
+    BOOST,
+    COARSE,
+    CODES_K,
+    LOUDEST,
+    RESIDUAL_K,
+    Blend,
+    Residual,
+    coarse,
+    cosines,
+    shown,
+    wholly,
+)
+from semwave.training.data import Photos
+from semwave.training.loop import Schedule
+from semwave.training.residual import train_blend
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def smooth(count, seed=0, level=0.2):
+    """Differences (count, 3, 64, 64) whose frequencies are all among those that may be sent."""
+    spectrum = torch.randn(count, 3, 24, 24, generator=seeded(seed)) / (1 + torch.arange(24)) / 2
+    rows = cosines(COARSE)[:24]
+    planes = torch.einsum("bcij,ih,jw->bchw", spectrum, rows, rows)
+    return level * planes / planes.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
+def unit(count, seed=0):
+    symbols = torch.randn(count, CODES_K, generator=seeded(seed))
+    return symbols * symbols.square().mean(1, keepdim=True).rsqrt()
+
+
+@pytest.fixture(scope="module")
+def residual():
+    return Residual().start(smooth(64)).requires_grad_(False)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 1000), st.floats(0.0, 0.4))
+def test_without_noise_both_arrive_and_every_image_has_unit_power(residual, seed, level):
+    codes, difference = unit(2, seed), smooth(2, seed + 1, 0.2) * level / 0.2
+    symbols = residual.join(codes, difference)
+    assert symbols.shape == (2, RESIDUAL_K)
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(2))
+    arrived, snr_db, found = residual.split(symbols, torch.full((2,), 60.0))
+    torch.testing.assert_close(arrived, codes, atol=1e-3, rtol=1e-3)
+    assert (snr_db > 60 - 10).all()
+    assert (found - difference).square().mean() < 1e-3 * max(level, 0.01) ** 2 + 1e-7
+
+
+def test_what_is_too_loud_is_sent_softer_and_codes_are_kept(residual):
+    codes, difference = unit(1), smooth(1, 3, 20.0)
+    symbols = residual.join(codes, difference)
+    share = symbols[:, :CODES_K].square().sum() / RESIDUAL_K
+    assert share == pytest.approx(
+        CODES_K * BOOST / (CODES_K * BOOST + LOUDEST * (RESIDUAL_K - CODES_K * BOOST)), rel=0.01
+    )
+    arrived, _, found = residual.split(symbols, torch.full((1,), 60.0))
+    torch.testing.assert_close(arrived, codes, atol=1e-3, rtol=1e-3)
+    assert functional.cosine_similarity(found.flatten(1), difference.flatten(1)) > 0.99
+
+
+def test_the_error_grows_gently_with_the_noise(residual):
+    codes, difference = unit(16), smooth(16, 5)
+    errors = []
+    for snr_db in (40.0, 20.0, 10.0, 0.0, -10.0):
+        received = make_channel("awgn")(residual.join(codes, difference), snr_db, seeded())
+        arrived, told, found = residual.split(received.symbols, received.snr_db)
+        errors.append((found - difference).square().mean().item() / 0.04)
+        noise = (arrived - codes).square().mean(1)
+        assert told.mean() == pytest.approx(-10 * noise.log10().mean().item(), abs=1.5)
+    assert errors == sorted(errors) and errors[0] < 1e-3 and errors[-1] < 1.1
+    assert errors[2] < 0.2
+
+
+def test_coarse_pictures_average_pixels_and_leave_out_cells_that_are_not_wholly_seen():
+    images = torch.rand(1, 3, 512, 512, generator=seeded())
+    torch.testing.assert_close(coarse(images)[0, :, 3, 5], images[0, :, 24:32, 40:48].mean((1, 2)))
+    assert (shown(images) - coarse(images)).abs().mean() < 0.05
+    seen = torch.ones(1, 1, 256, 256, dtype=torch.bool)
+    seen[..., 10, 21] = False
+    visible, whole = wholly(images[..., ::2, ::2], seen)
+    assert visible.shape == (1, 3, 64, 64) and whole.sum() == 64 * 64 - 1 and not whole[0, 0, 2, 5]
+
+
+@pytest.mark.parametrize("size", [128, 256, 512, 1024])
+def test_an_untrained_blend_adds_what_is_missing(size):
+    picture = functional.interpolate(smooth(2, 1), size=(size, size), mode="bilinear")
+    wanted = smooth(2, 2)
+    blended = Blend()(picture, wanted, torch.full((2,), 10.0))
+    assert blended.shape == picture.shape
+    assert (coarse(blended) - wanted).square().mean() < 0.05 * (coarse(picture) - wanted).square().mean()
+
+
+class Teacher:
+    """As much of a model as training the blend takes."""
+
+    def __init__(self):
+        self.residual = Residual().start(smooth(64))
+
+
+class Distance(LPIPS):
+    """Stands for LPIPS, whose weights tests do not have."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+    def forward(self, a, b):
+        return (a - b).abs().mean((1, 2, 3))
+
+
+def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
+    images = torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded())
+    arrived = {
+        "drawn": torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded(1)),
+        "symbols": unit(4),
+        "difference": smooth(4),
+        "coarse": torch.zeros(4, 3, 64, 64),
+        "snr_db": torch.full((4,), 10.0),
+    }
+    photos = Photos(images, torch.zeros(4, 512, 512, dtype=torch.uint8))
+    logs = []
+    for steps in (1, 12):
+        torch.manual_seed(0)
+        teacher = Teacher()
+        schedule = Schedule(steps, 1, 3e-3, warmup=1)
+        train_blend(teacher, photos, arrived, Distance(), tmp_path / str(steps), schedule, 1.0, "no")
+        logs.append((tmp_path / str(steps) / "log.jsonl").read_text().splitlines())
+        assert teacher.residual.blend.last.weight.abs().max() > 0
+    first, last = (float(logs[1][i].split('"loss": ')[1].split(",")[0]) for i in (0, -1))
+    assert last < first and logs[0][0].split('"psnr"')[1] == logs[1][0].split('"psnr"')[1]
