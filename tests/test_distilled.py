@@ -1,4 +1,4 @@
-"""A generator that draws another model's codes: through the whole chain, trained, and compared. Nothing is shipped."""
+"""A generator that draws another model's codes: through the whole chain, trained, and compared."""
 
 import json
 

@@ -15,6 +15,8 @@ from semwave.model import WEIGHTS, load_model
 # k, and PSNR in dB of the face of seed 0 at 512 px over AWGN at 10 dB with noise of seed 0.
 GOLDEN = {256: 21.17, 2560: 24.78}
 CODES_ALONE = 2560, 21.43
+# The same of the other model at 128 px.
+SMALL, GOLDEN_128 = "semantic-stylegan-128", {256: 21.24, 2560: 26.71}
 NOT_THE_MODEL = 12.0
 
 
@@ -39,6 +41,14 @@ def test_golden(face, k, golden, residual):
     quality = psnr(send(face, k, 10.0, residual=residual).clamp(-1, 1), face, data_range=2).item()
     assert quality == pytest.approx(golden, abs=0.2)
     assert quality > NOT_THE_MODEL
+
+
+def test_golden_of_the_small_semantic_stylegan(face):
+    small = torch.nn.functional.avg_pool2d(face, 4)
+    for k, golden in GOLDEN_128.items():
+        received = CHANNELS["awgn"]()(Transmitter(SMALL, k)(face).symbols, 10.0, torch.Generator().manual_seed(0))
+        picture = Receiver(SMALL)(received.symbols, received.snr_db, received.fading).clamp(-1, 1)
+        assert psnr(picture, small, data_range=2).item() == pytest.approx(golden, abs=0.2)
 
 
 @pytest.mark.parametrize("k", GOLDEN)

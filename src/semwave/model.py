@@ -2,10 +2,12 @@
 
     photo -> parser, encoder -> corrections [-> descent] -> codes -> flow -> channel encoder -> symbols
     symbols -> channel decoder -> inverse flow -> codes -> generator -> picture, part masks
+    at k = 2560 a coarse residual goes beside the codes, and is blended with their picture
 
-| model     | pictures       | k         | generator                    | weights of its own |
-| --------- | -------------- | --------- | ---------------------------- | ------------------ |
-| faces-512 | 256, 512, 1024 | 256, 2560 | compositional MobileStyleGAN | all                |
+| model                 | pictures       | k         | generator                    | weights of its own |
+| --------------------- | -------------- | --------- | ---------------------------- | ------------------ |
+| faces-512             | 256, 512, 1024 | 256, 2560 | compositional MobileStyleGAN | all                |
+| semantic-stylegan-128 | 128            | 256, 2560 | Semantic StyleGAN            | generator          |
 
 A folder of weights has a card.md, and a model.json that names the model whose codes it draws if they are not its own.
 """
