@@ -151,7 +151,7 @@ def draw_privacy(
     out: Annotated[Path, typer.Option(help="Folder for figure-2.png and figure-6.png.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of aligned photos with train.txt and test.txt: measure on them too."),
+        typer.Option(help="Folder of aligned photos with test.txt to measure on; with train.txt a probe attacks, too."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Measure on this many photos of each list only.")] = None,
     table: Annotated[

@@ -53,7 +53,7 @@ def measure(
     lpips: Lpips,
     console: Console,
 ) -> None:
-    """Measure on the photos that ``data/test.txt`` names, with a probe learnt on those of ``data/train.txt``.
+    """Measure on the photos that ``data/test.txt`` names, with a probe learnt on those of ``data/train.txt``, if any.
 
     The table replaces what stands between two marks in the file ``table``, or is the file where it has none. Results of
     single photos are kept below ``out``; they belong to the model's weights and the seed. ``limit`` takes so many
@@ -64,11 +64,12 @@ def measure(
     """
     folder = out / f"measured-{models.weights_digest(model.name)}-{seed}"
     measuring = _Measuring(model, seed, lpips)
-    tests, trains = (find_photos([data / f"{split}.txt"])[:limit] for split in ("test", "train"))
+    tests, learned = find_photos([data / "test.txt"])[:limit], data / "train.txt"
+    trains = find_photos([learned])[:limit] if learned.is_file() else []
     kept = [_kept_rows(folder / "rows", photo, measuring.rows) for photo in _track(tests, "hiding", console)]
     rows = [row for photo in kept for row in photo]
     views = {}
-    for split, photos in (("train", trains), ("test", tests)):
+    for split, photos in (("train", trains), ("test", tests if trains else [])):
         taken = [_kept_views(folder / "probe", photo, measuring.views) for photo in _track(photos, "probing", console)]
         views[split] = [view for view in taken if view]
     picks = probe.pick_rates(views["train"], views["test"])
@@ -237,6 +238,8 @@ def _report(
         cells += [_mean(group, f"change_{where}", 1) if mode else "" for where in ("outside", "inside")]
         cells += [_mean(group, "identity", 2), f"{100 * apart:.0f} %", _mean(group, "nats", 1) if mode else ""]
         yield "| " + " | ".join(cells) + " |"
+    if not picks:
+        return
     yield ""
     yield f"| what the probe sees | right eyes of {candidates} | among the first ten |"
     yield "| --- | ---: | ---: |"
