@@ -24,6 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from semwave.checkpoint import SUFFIX, CheckpointModel
 from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec
 from semwave.codespace import CodeSpace
 from semwave.correction import PICTURE, Corrections
@@ -255,8 +256,14 @@ def codes_of(name: str) -> str:
 
 
 @functools.cache
-def load_model(name: str = "faces-512") -> Model:
-    """The shipped model ``name``, for inference on the CPU. Raises :class:`SemwaveError` for an unknown name."""
+def load_model(name: str = "faces-512") -> "Model | CheckpointModel":
+    """The shipped model ``name``, for inference on the CPU, or what a checkpoint of the authors, ``name``.pt, makes.
+
+    Raises:
+        SemwaveError: an unknown name, or a file that is no such checkpoint.
+    """
+    if name.endswith(SUFFIX):
+        return CheckpointModel(Path(name))
     if name not in MODELS:
         raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
     keep_freed_memory()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them.")]
+ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them. Or a CHECKPOINT.pt.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 LpipsWeights = Annotated[
     Path | None,

@@ -107,8 +107,7 @@ class Transmitter:
         What is private is not in them. ``progress(step, mse)`` is called after every step of refinement; ``region`` and
         ``random`` are those of :class:`semwave.privacy.protection.Protection`.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-            raise SemwaveError(f"need square pictures (B, 3, H, H), not {tuple(images.shape)}; align them first")
+        _check_square(images)
         if self.protection:
             return self.protection(images, lambda seen: self._inverted(seen, progress), region, random)
         return self._inverted(images, progress)
@@ -130,8 +129,10 @@ class Transmitter:
         """The private region (B, h, h) bool that the parser finds in ``images`` (B, 3, H, H); None if nothing is
         private.
 
-        Raises :class:`SemwaveError` for a photo without a part that the privacy names.
+        Raises :class:`SemwaveError` for what is not a batch of square pictures, or a photo without a part that the
+        privacy names.
         """
+        _check_square(images)
         return self.protection.region(images) if self.protection else None
 
     @torch.no_grad()
@@ -150,6 +151,11 @@ class Transmitter:
             return self.model.encode_with_residual(codes, shown(images))
         visible, seen = without_region(images, region)
         return self.model.encode_with_residual(codes, *wholly(visible, seen))
+
+
+def _check_square(images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+        raise SemwaveError(f"need square pictures (B, 3, H, H), not {tuple(images.shape)}; align them first")
 
 
 def source_numbers(size: int) -> int:
