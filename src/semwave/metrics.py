@@ -27,10 +27,9 @@ def psnr(a: Tensor, b: Tensor, data_range: float) -> Tensor:
     Raises:
         SemwaveError: the shapes differ.
     """
-    from torchmetrics.functional.image import peak_signal_noise_ratio
-
+    # As torchmetrics computes it, which takes 0.4 s to import, a fifteenth of sending a photo.
     _check_pair(a, b)
-    return peak_signal_noise_ratio(a, b, data_range=data_range, reduction="none", dim=(1, 2, 3))
+    return 10 * torch.log10(data_range**2 / (a.float() - b.float()).square().mean((1, 2, 3)))
 
 
 class Fire(nn.Module):
