@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from semwave.channels import make_channel
 from semwave.metrics import LPIPS
+from semwave.model import WEIGHTS, Model
 from semwave.residual import (
     BOOST,
     COARSE,
@@ -21,9 +22,10 @@ from semwave.residual import (
     shown,
     wholly,
 )
-from semwave.training.data import Photos
+from semwave.training.data import Photos, to_float
+from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule
-from semwave.training.residual import train_blend
+from semwave.training.residual import arrived_pictures, start_residual, train_blend
 
 
 def seeded(seed=0):
@@ -142,3 +144,22 @@ def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
         assert teacher.residual.blend.last.weight.abs().max() > 0
     first, last = (float(logs[1][i].split('"loss": ')[1].split(",")[0]) for i in (0, -1))
     assert last < first and logs[0][0].split('"psnr"')[1] == logs[1][0].split('"psnr"')[1]
+
+
+def test_what_training_reads_is_what_arrives(tmp_path):
+    model = Model("faces-512").load(WEIGHTS / "faces-512").requires_grad_(False)
+    codes = model.sample(2, seeded(1))
+    with torch.no_grad():
+        faces = to_bytes(model.generate(codes, 512).image.clamp(-1, 1))
+    coordinates = model.space.coordinates(codes)
+    start_residual(model, faces, coordinates)
+    assert model.residual.power.sum() == pytest.approx(RESIDUAL_K - BOOST * CODES_K, rel=1e-3)
+    arrived = arrived_pictures(model, faces, coordinates, seeded(), tmp_path / "arrived.pt")
+    assert arrived["drawn"].shape == faces.shape and arrived["snr_db"].min() >= 0 and arrived["snr_db"].max() <= 20
+    with torch.no_grad():
+        symbols = model.encode(model.space.codes(coordinates), CODES_K)
+        lacking = shown(to_float(faces)) - model.expected(symbols)
+    torch.testing.assert_close(arrived["symbols"], symbols, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(arrived["difference"], lacking, atol=0.02, rtol=0)
+    kept = arrived_pictures(model, faces[:0], coordinates, seeded(9), tmp_path / "arrived.pt")
+    assert all(torch.equal(kept[name], arrived[name]) for name in arrived)
