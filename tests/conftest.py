@@ -20,12 +20,12 @@ class LinearModel:
     name = "faces-512"
     size = 512
     sizes = (256, 512, 1024)
-    residual = None
 
     def __init__(self):
         source = torch.Generator().manual_seed(0)
         self.codecs = {k: torch.linalg.qr(torch.randn(k, NUMBERS + 1, generator=source))[0] for k in (256, 2560)}
         self.info = {"licence": "Apache-2.0", "card": "docs/models.md"}
+        self.residuals: dict = {}
         self.inversions = 0
 
     def invert(self, images: Tensor, steps=0, start="encoder", k=None, progress=None) -> Tensor:

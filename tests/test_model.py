@@ -11,7 +11,7 @@ from semwave.errors import SemwaveError
 from semwave.layout import CODE_SIZE, CODES
 from semwave.masks import NUMBERS
 from semwave.model import MODELS, Model, load_model
-from semwave.residual import CODES_K, Residual
+from semwave.residual import CODES_K, PLANS, Residual
 
 FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
 
@@ -129,24 +129,28 @@ def test_a_model_without_a_flow(codes, tmp_path):
     assert model.decode(symbols, 10.0).shape == codes.shape
 
 
-def test_beside_the_codes_goes_what_they_lack(model, codes):
-    model.residual, photo = Residual().start(torch.randn(8, 3, 64, 64)), torch.rand(2, 3, 64, 64)
+@pytest.mark.parametrize("k", PLANS)
+def test_beside_the_codes_goes_what_they_lack(model, codes, k):
+    all_symbols, photo = model.encode(codes, CODES_K), torch.rand(2, 3, 64, 64)
+    residual = Residual(PLANS[k]).choose(all_symbols).start(torch.randn(8, 3, 64, 64))
+    model.residual[str(k)] = residual
     try:
-        lacking = photo - model.expected(model.encode(codes, CODES_K))
-        assert torch.equal(lacking, photo - model.coarse(model.decode(model.encode(codes, CODES_K), 40.0)))
-        symbols = model.encode_with_residual(codes, photo)
-        assert torch.equal(symbols, model.residual.join(model.encode(codes, CODES_K), lacking))
+        carried = residual.carry(all_symbols)
+        lacking = photo - model.expected(carried)
+        assert torch.equal(lacking, photo - model.coarse(model.decode(carried, 40.0)))
+        symbols = model.encode_with_residual(codes, k, photo)
+        assert torch.equal(symbols, residual.join(carried, lacking)) and symbols.shape == (2, k)
         nothing = torch.zeros(2, 1, 64, 64, dtype=torch.bool)
-        blind = model.encode_with_residual(codes, photo, nothing)
-        assert torch.equal(blind, model.residual.join(model.encode(codes, CODES_K), torch.zeros_like(photo)))
+        blind = model.encode_with_residual(codes, k, photo, nothing)
+        assert torch.equal(blind, residual.join(carried, torch.zeros_like(photo)))
         snr_db = torch.full((2,), 60.0)
         arrived, difference = model.decode_with_residual(symbols, snr_db)
-        torch.testing.assert_close(arrived, model.decode(model.encode(codes, CODES_K), 60.0), atol=0.05, rtol=0.05)
+        torch.testing.assert_close(arrived, model.decode(carried, 60.0), atol=0.05, rtol=0.05)
         assert difference.shape == lacking.shape
-        blended = model.blend(codes, torch.rand(2, 3, 256, 256), difference, snr_db)
-        assert blended.shape == (2, 3, 256, 256) and "residual" in model.files()
+        blended = model.blend(codes, k, torch.rand(2, 3, 256, 256), difference, snr_db)
+        assert blended.shape == (2, 3, 256, 256) and f"residual-{k}" in model.files()
     finally:
-        model.residual = None
+        del model.residual[str(k)]
 
 
 def test_random_faces_are_one_style_with_a_layout_of_its_own(model, codes):

@@ -36,7 +36,7 @@ from semwave.privacy.strict import (
     varied,
     without_region,
 )
-from semwave.residual import RESIDUAL_K
+from semwave.residual import PLANS
 
 SIZE = 256
 parts = st.sampled_from(PARTS)
@@ -179,7 +179,7 @@ def test_symbols_are_the_same_bits_whatever_the_private_part_shows(part, model, 
 def test_what_is_sent_beside_the_codes_needs_the_region_and_is_nothing_there(model, faces):
     photo, region = faces[0], torch.zeros(1, LABELS, LABELS, dtype=torch.bool)
     region[:, 40:60, 30:90] = True
-    transmitter = Transmitter(model, RESIDUAL_K, privacy=Privacy(("eyes",)))
+    transmitter = Transmitter(model, max(PLANS), privacy=Privacy(("eyes",)))
     with torch.no_grad():
         codes = model.invert(photo)
     with pytest.raises(SemwaveError, match="private"):

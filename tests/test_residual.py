@@ -10,11 +10,10 @@ from semwave.channels import make_channel
 from semwave.metrics import LPIPS
 from semwave.model import WEIGHTS, Model
 from semwave.residual import (
-    BOOST,
     COARSE,
     CODES_K,
     LOUDEST,
-    RESIDUAL_K,
+    PLANS,
     Blend,
     Residual,
     coarse,
@@ -27,35 +26,55 @@ from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule
 from semwave.training.residual import arrived_pictures, start_residual, train_blend
 
+FREQUENCIES_OF = {256: 6, 2560: 24}
+
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def smooth(count, seed=0, level=0.2):
-    """Differences (count, 3, 64, 64) whose frequencies are all among those that may be sent."""
-    spectrum = torch.randn(count, 3, 24, 24, generator=seeded(seed)) / (1 + torch.arange(24)) / 2
-    rows = cosines(COARSE)[:24]
+def smooth(count, seed=0, level=0.2, k=2560):
+    """Differences (count, 3, 64, 64) whose frequencies are all among those that ``k`` symbols can say."""
+    width = FREQUENCIES_OF[k]
+    spectrum = torch.randn(count, 3, width, width, generator=seeded(seed)) / (1 + torch.arange(width)) / 2
+    rows = cosines(COARSE)[:width]
     planes = torch.einsum("bcij,ih,jw->bchw", spectrum, rows, rows)
     return level * planes / planes.square().mean((1, 2, 3), keepdim=True).sqrt()
 
 
-def unit(count, seed=0):
-    symbols = torch.randn(count, CODES_K, generator=seeded(seed))
+def uneven(count, seed=0):
+    """Codes' symbols (count, 256) of mean square one, every other of them quiet."""
+    symbols = torch.randn(count, CODES_K, generator=seeded(seed)) * torch.tensor([1.0, 0.3]).repeat(CODES_K // 2)
     return symbols * symbols.square().mean(1, keepdim=True).rsqrt()
 
 
-@pytest.fixture(scope="module")
-def residual():
-    return Residual().start(smooth(64)).requires_grad_(False)
+def started(plan):
+    return Residual(plan).choose(uneven(256)).start(smooth(64, k=plan.k)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module", params=PLANS.values(), ids=lambda plan: f"k={plan.k}")
+def residual(request):
+    return started(request.param)
+
+
+def test_the_loudest_symbols_are_carried_at_their_own_level(residual):
+    symbols = uneven(8, 5)
+    carried = residual.carry(symbols)
+    assert len(residual.carried) == residual.plan.codes and (residual.carried[:128] % 2 == 0).all() == (
+        residual.plan.codes == 128
+    )
+    sent = torch.zeros(CODES_K, dtype=torch.bool).index_fill_(0, residual.carried.long(), True)
+    assert (carried[:, ~sent] == 0).all()
+    torch.testing.assert_close(carried[:, sent], symbols[:, sent], rtol=0.2, atol=0)
+    torch.testing.assert_close(carried[:, sent].square().mean(1).sqrt(), residual.level.expand(8))
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 1000), st.floats(0.0, 0.4))
 def test_without_noise_both_arrive_and_every_image_has_unit_power(residual, seed, level):
-    codes, difference = unit(2, seed), smooth(2, seed + 1, 0.2) * level / 0.2
+    codes, difference = residual.carry(uneven(2, seed)), smooth(2, seed + 1, 0.2, residual.plan.k) * level / 0.2
     symbols = residual.join(codes, difference)
-    assert symbols.shape == (2, RESIDUAL_K)
+    assert symbols.shape == (2, residual.plan.k)
     torch.testing.assert_close(symbols.square().mean(1), torch.ones(2))
     arrived, snr_db, found = residual.split(symbols, torch.full((2,), 60.0))
     torch.testing.assert_close(arrived, codes, atol=1e-3, rtol=1e-3)
@@ -64,25 +83,25 @@ def test_without_noise_both_arrive_and_every_image_has_unit_power(residual, seed
 
 
 def test_what_is_too_loud_is_sent_softer_and_codes_are_kept(residual):
-    codes, difference = unit(1), smooth(1, 3, 20.0)
+    plan = residual.plan
+    codes, difference = residual.carry(uneven(1)), smooth(1, 3, 20.0, plan.k)
     symbols = residual.join(codes, difference)
-    share = symbols[:, :CODES_K].square().sum() / RESIDUAL_K
-    assert share == pytest.approx(
-        CODES_K * BOOST / (CODES_K * BOOST + LOUDEST * (RESIDUAL_K - CODES_K * BOOST)), rel=0.01
-    )
+    share = symbols[:, : plan.codes].square().sum() / plan.k
+    assert share == pytest.approx(plan.loud / (plan.loud + LOUDEST * plan.quiet), rel=0.01)
     arrived, _, found = residual.split(symbols, torch.full((1,), 60.0))
     torch.testing.assert_close(arrived, codes, atol=1e-3, rtol=1e-3)
     assert functional.cosine_similarity(found.flatten(1), difference.flatten(1)) > 0.99
 
 
 def test_the_error_grows_gently_with_the_noise(residual):
-    codes, difference = unit(16), smooth(16, 5)
+    codes, difference = residual.carry(uneven(16)), smooth(16, 5, k=residual.plan.k)
+    sent = residual.carried.long()
     errors = []
     for snr_db in (40.0, 20.0, 10.0, 0.0, -10.0):
         received = make_channel("awgn")(residual.join(codes, difference), snr_db, seeded())
         arrived, told, found = residual.split(received.symbols, received.snr_db)
         errors.append((found - difference).square().mean().item() / 0.04)
-        noise = (arrived - codes).square().mean(1)
+        noise = (arrived - codes)[:, sent].square().mean(1)
         assert told.mean() == pytest.approx(-10 * noise.log10().mean().item(), abs=1.5)
     assert errors == sorted(errors) and errors[0] < 1e-3 and errors[-1] < 1.1
     assert errors[2] < 0.2
@@ -107,13 +126,6 @@ def test_an_untrained_blend_adds_what_is_missing(size):
     assert (coarse(blended) - wanted).square().mean() < 0.05 * (coarse(picture) - wanted).square().mean()
 
 
-class Teacher:
-    """As much of a model as training the blend takes."""
-
-    def __init__(self):
-        self.residual = Residual().start(smooth(64))
-
-
 class Distance(LPIPS):
     """Stands for LPIPS, whose weights tests do not have."""
 
@@ -128,7 +140,7 @@ def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
     images = torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded())
     arrived = {
         "drawn": torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded(1)),
-        "symbols": unit(4),
+        "symbols": uneven(4),
         "difference": smooth(4),
         "coarse": torch.zeros(4, 3, 64, 64),
         "snr_db": torch.full((4,), 10.0),
@@ -137,29 +149,31 @@ def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
     logs = []
     for steps in (1, 12):
         torch.manual_seed(0)
-        teacher = Teacher()
+        residual = started(PLANS[2560]).requires_grad_(True)
         schedule = Schedule(steps, 1, 3e-3, warmup=1)
-        train_blend(teacher, photos, arrived, Distance(), tmp_path / str(steps), schedule, 1.0, "no")
+        train_blend(residual, photos, arrived, Distance(), tmp_path / str(steps), schedule, 1.0, "no")
         logs.append((tmp_path / str(steps) / "log.jsonl").read_text().splitlines())
-        assert teacher.residual.blend.last.weight.abs().max() > 0
+        assert residual.blend.last.weight.abs().max() > 0
     first, last = (float(logs[1][i].split('"loss": ')[1].split(",")[0]) for i in (0, -1))
     assert last < first and logs[0][0].split('"psnr"')[1] == logs[1][0].split('"psnr"')[1]
 
 
-def test_what_training_reads_is_what_arrives(tmp_path):
+@pytest.mark.parametrize("k", PLANS)
+def test_what_training_reads_is_what_arrives(k, tmp_path):
     model = Model("faces-512").load(WEIGHTS / "faces-512").requires_grad_(False)
     codes = model.sample(2, seeded(1))
     with torch.no_grad():
         faces = to_bytes(model.generate(codes, 512).image.clamp(-1, 1))
     coordinates = model.space.coordinates(codes)
-    start_residual(model, faces, coordinates)
-    assert model.residual.power.sum() == pytest.approx(RESIDUAL_K - BOOST * CODES_K, rel=1e-3)
-    arrived = arrived_pictures(model, faces, coordinates, seeded(), tmp_path / "arrived.pt")
+    start_residual(model, k, faces, coordinates)
+    residual = model.residuals[k]
+    assert residual.power.sum() == pytest.approx(PLANS[k].quiet, rel=1e-3)
+    arrived = arrived_pictures(model, k, faces, coordinates, seeded(), tmp_path / "arrived.pt")
     assert arrived["drawn"].shape == faces.shape and arrived["snr_db"].min() >= 0 and arrived["snr_db"].max() <= 20
     with torch.no_grad():
-        symbols = model.encode(model.space.codes(coordinates), CODES_K)
+        symbols = residual.carry(model.encode(model.space.codes(coordinates), CODES_K))
         lacking = shown(to_float(faces)) - model.expected(symbols)
     torch.testing.assert_close(arrived["symbols"], symbols, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(arrived["difference"], lacking, atol=0.02, rtol=0)
-    kept = arrived_pictures(model, faces[:0], coordinates, seeded(9), tmp_path / "arrived.pt")
+    kept = arrived_pictures(model, k, faces[:0], coordinates, seeded(9), tmp_path / "arrived.pt")
     assert all(torch.equal(kept[name], arrived[name]) for name in arrived)

@@ -69,7 +69,7 @@ def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
     arrived = {k: CHANNELS["awgn"]()(transmitters[k].encode(codes, picture), 10.0, noise) for k in ks}
     most = ks[-1]
     refining = Transmitter(model, most, refine_steps=1)
-    decoded, several = Decoded(codes), Decoded(codes.repeat(BATCH, 1, 1))
+    decoded, several = Decoded(most, codes), Decoded(most, codes.repeat(BATCH, 1, 1))
     many = picture.repeat(BATCH, 1, 1, 1)
     work: list[tuple[str, Callable[[], object], int]] = [
         (f"align, {model.size} px", lambda: align.align(photo, model.size), 1),

@@ -49,10 +49,9 @@ class CheckpointModel(nn.Module):
         SemwaveError: as :meth:`SemanticStyleGAN.from_official`, and for a checkpoint with other codes.
     """
 
-    residual = None
-
     def __init__(self, path: Path):
         super().__init__()
+        self.residuals: dict = {}
         self.name, self.info = path.name, {"licence": "that of the checkpoint", "card": str(path)}
         self.generator = SemanticStyleGAN.from_official(path)
         sizes = self.generator.architecture

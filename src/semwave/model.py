@@ -2,7 +2,7 @@
 
     photo -> parser, encoder -> corrections [-> descent] -> codes -> flow -> channel encoder -> symbols
     symbols -> channel decoder -> inverse flow -> codes -> generator -> picture, part masks
-    at k = 2560 a coarse residual goes beside the codes, and is blended with their picture
+    a coarse residual goes beside the codes, and is blended with their picture
 
 | model                 | pictures       | k         | generator                    | weights of its own |
 | --------------------- | -------------- | --------- | ---------------------------- | ------------------ |
@@ -38,11 +38,11 @@ from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
-from semwave.residual import CODES_K, Residual, coarse
+from semwave.residual import CODES_K, PLANS, Residual, coarse
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
-PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow", "residual")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
 CORRECTIONS = 4
 CLEAN_SNR_DB = 40.0
 
@@ -66,8 +66,8 @@ class Model(nn.Module):
         self.encoder = Encoder().to(memory_format=torch.channels_last)
         self.corrections = Corrections(CORRECTIONS)
         self.flow = CodeFlow() if flow else None
-        self.residual: Residual | None = None
         self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
+        self.residual = nn.ModuleDict()
         self.info: dict[str, str] = {}
         self.eval()
 
@@ -75,6 +75,11 @@ class Model(nn.Module):
     def codecs(self) -> dict[int, Codec]:
         """The channel codecs by their number of real symbols k."""
         return {int(k): codec for k, codec in self.codec.items()}
+
+    @property
+    def residuals(self) -> dict[int, Residual]:
+        """What is sent beside the codes, by k; there are none in a model trained without."""
+        return {int(k): residual for k, residual in self.residual.items()}
 
     @property
     def native(self) -> CompositionalGenerator:
@@ -139,12 +144,13 @@ class Model(nn.Module):
         """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512) alone."""
         return self._encode(self.space.coordinates(codes), k)
 
-    def encode_with_residual(self, codes: Tensor, photo: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Symbols (B, 2560) as above, of ``codes`` (B, 28, 512) and of what they lack of the coarse ``photo`` (B, 3,
-        64, 64), where it is ``seen`` (B, 1, 64, 64) bool; everywhere without it."""
-        symbols = self.encode(codes, CODES_K)
+    def encode_with_residual(self, codes: Tensor, k: int, photo: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Symbols (B, k) as above, of ``codes`` (B, 28, 512) and of what they lack of the coarse ``photo`` (B, 3, 64,
+        64), where it is ``seen`` (B, 1, 64, 64) bool; everywhere without it."""
+        residual = self.residuals[k]
+        symbols = residual.carry(self.encode(codes, CODES_K))
         difference = photo - self.expected(symbols)
-        return self.residual.join(symbols, difference if seen is None else torch.where(seen, difference, 0.0))
+        return residual.join(symbols, difference if seen is None else torch.where(seen, difference, 0.0))
 
     def expected(self, symbols: Tensor) -> Tensor:
         """The coarse picture (B, 3, 64, 64) of what arrives of codes' ``symbols`` (B, 256) without noise."""
@@ -163,15 +169,15 @@ class Model(nn.Module):
         return self.space.codes(self._decode(symbols, snr_db))
 
     def decode_with_residual(self, symbols: Tensor, snr_db: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (B, 28, 512) of equalised ``symbols`` (B, 2560) received at ``snr_db`` (B,), and the coarse difference
+        """Codes (B, 28, 512) of equalised ``symbols`` (B, k) received at ``snr_db`` (B,), and the coarse difference
         (B, 3, 64, 64) between the photo and their picture."""
-        symbols, snr_db, difference = self.residual.split(symbols, snr_db)
+        symbols, snr_db, difference = self.residuals[symbols.shape[1]].split(symbols, snr_db)
         return self.decode(symbols, snr_db), difference
 
-    def blend(self, codes: Tensor, picture: Tensor, difference: Tensor, snr_db: Tensor) -> Tensor:
+    def blend(self, codes: Tensor, k: int, picture: Tensor, difference: Tensor, snr_db: Tensor) -> Tensor:
         """The ``picture`` (B, 3, S, S) of ``codes`` (B, 28, 512) with the coarse ``difference`` (B, 3, 64, 64) that
-        arrived at ``snr_db`` (B,)."""
-        return self.residual.blend(picture, self.coarse(codes) + difference, snr_db)
+        arrived in ``k`` symbols at ``snr_db`` (B,)."""
+        return self.residuals[k].blend(picture, self.coarse(codes) + difference, snr_db)
 
     def _decode(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
         n = self._codec(symbols.shape[1]).decode(symbols, snr_db)
@@ -210,7 +216,8 @@ class Model(nn.Module):
     def files(self) -> dict[str, nn.Module]:
         """What is kept in a file of its own."""
         parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if getattr(self, name) is not None}
-        return parts | {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
+        parts |= {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
+        return parts | {f"residual-{k}": residual for k, residual in self.residual.items()}
 
     def save(self, folder: Path, only: tuple[str, ...] | None = None) -> None:
         """Write the weights to ``folder`` as safetensors, fp16 but for the code space; ``only`` some files if given."""
@@ -228,9 +235,10 @@ class Model(nn.Module):
             os.replace(partial, folder / f"{name}.safetensors")
 
     def load(self, folder: Path, only: tuple[str, ...] | None = None) -> "Model":
-        """Read the weights that :meth:`save` wrote; ``only`` some files where given. A model may lack the residual."""
-        if (folder / "residual.safetensors").is_file():
-            self.residual = Residual()
+        """Read the weights that :meth:`save` wrote; ``only`` some files where given. A model may lack residuals."""
+        there = {k for k in PLANS if (folder / f"residual-{k}.safetensors").is_file()}
+        wanted = [k for k in there if only is None or f"residual-{k}" in only]
+        self.residual = nn.ModuleDict({str(k): Residual(PLANS[k]) for k in sorted(wanted)})
         for name, module in self.files().items():
             if only is not None and name not in only:
                 continue

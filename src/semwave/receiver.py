@@ -1,7 +1,7 @@
 """The receiver: k received numbers become a picture.
 
     Y -> equalise -> channel decoder -> N^ -> inverse flow -> codes L^ (28 x 512) -> generator -> picture F^
-             +-----> coarse residual, at k = 2560 -------------------------------------- blend ---^
+             +-----> coarse residual --------------------------------------------------- blend ---^
 
 The right half of the paper's Fig. 1, and what goes past it. It knows the model, what arrived, and how good the
 channel was; nothing of the photograph. The channel decoder and the inverse flow are the model's :meth:`decode`.
@@ -15,14 +15,14 @@ from torch import Tensor
 from semwave import model as models
 from semwave.channels import Received, checked_snr, equalise
 from semwave.errors import SemwaveError
-from semwave.residual import RESIDUAL_K
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What arrived: ``codes`` (B, 28, 512) and, where it was sent, the coarse ``difference`` (B, 3, 64, 64) between
-    photo and their picture, at ``snr_db`` (B,)."""
+    """What arrived in ``k`` symbols: ``codes`` (B, 28, 512) and, where it was sent, the coarse ``difference`` (B, 3,
+    64, 64) between photo and their picture, at ``snr_db`` (B,)."""
 
+    k: int
     codes: Tensor
     difference: Tensor | None = None
     snr_db: Tensor | None = None
@@ -47,7 +47,7 @@ class Receiver:
             offered = ", ".join(map(str, sorted(self.model.sizes)))
             raise SemwaveError(f"size {size} is not offered by {self.model.name}; the sizes are {offered}")
         self.size = size
-        self.residual = residual and self.model.residual is not None
+        self.residual = residual
 
     def __call__(self, symbols: Tensor, snr_db: float | Tensor, fading: Tensor | None = None) -> Tensor:
         """Pictures (B, 3, size, size) in about [-1, 1].
@@ -73,10 +73,11 @@ class Receiver:
         if fading.shape != (len(symbols),) or not (fading.isfinite() & (fading != 0)).all():
             raise SemwaveError(f"need {len(symbols)} fading coefficients, finite and not zero: one an image")
         symbols, snr_db = equalise(Received(symbols.float(), fading, snr_db))
-        if not self.residual or symbols.shape[1] != RESIDUAL_K:
-            return Decoded(self.model.decode(symbols, snr_db))
+        k = symbols.shape[1]
+        if not self.residual or k not in self.model.residuals:
+            return Decoded(k, self.model.decode(symbols, snr_db))
         codes, difference = self.model.decode_with_residual(symbols, snr_db)
-        return Decoded(codes, difference, snr_db)
+        return Decoded(k, codes, difference, snr_db)
 
     @torch.no_grad()
     def generate(self, decoded: Decoded) -> Tensor:
@@ -84,7 +85,7 @@ class Receiver:
         picture = self.model.generate(decoded.codes, self.size).image
         if decoded.difference is None:
             return picture
-        return self.model.blend(decoded.codes, picture, decoded.difference, decoded.snr_db)
+        return self.model.blend(decoded.codes, decoded.k, picture, decoded.difference, decoded.snr_db)
 
     def _check(self, symbols: Tensor) -> None:
         offered = " or ".join(map(str, self.model.codecs))

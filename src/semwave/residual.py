@@ -1,11 +1,17 @@
-"""What codes cannot say: a coarse residual, sent beside them where there is room.
+"""What codes cannot say: a coarse residual, sent beside them.
 
-    photo -> 64 x 64 -+                                      codes' symbols, 256, four times the power -+
-    picture of codes -> 64 x 64 -> difference D -> DCT -> the 2304 coefficients that vary most --------+-> X (B,2560)
+    codes' symbols (B,256) -> the loudest of them, unit power -> boost -------------------------------+
+    photo -> 64 x 64 -+                                                                               |
+    picture of codes -> 64 x 64 -> difference D -> DCT -> the coefficients that vary most -> gains ---+-> X (B,k)
 
-    Y -> power of the codes' symbols: by how much X was scaled -> codes' symbols
+    Y -> power of the codes' symbols: by how much X was scaled -> codes' symbols, those not sent zero
       -> every coefficient as far as it can be trusted -> D^ + picture of codes, 64 x 64 -> coarse picture
     coarse picture, picture of codes -> blend -> picture
+
+| k    | symbols that carry codes | their power | coefficients |
+| ---- | ------------------------ | ----------- | ------------ |
+| 256  | 128                      | 1.6         | 128          |
+| 2560 | 256                      | 4           | 2304         |
 
 Coefficients go on air as they are, scaled by fixed gains (linear coding, Lee and Petersen 1976), so that their error
 grows gently with the noise. Codes have unit power in every image, so the power that arrives in their symbols says how
@@ -13,6 +19,7 @@ X was scaled, and nothing is sent beside it. Not in the paper, whose codes are a
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,20 +28,40 @@ from torch.nn import functional
 from semwave.codec import DESIGN_SNR_DB, symbol_power
 from semwave.parser import INPUT
 
-RESIDUAL_K, CODES_K = 2560, 256
-"""Real symbols in all, and those of them that carry codes."""
-BOOST = 4.0
-"""Power of a symbol that carries codes, as a multiple of the mean."""
+CODES_K = 256
+"""Real symbols that the codec makes of the codes."""
 COARSE = 64
 FREQUENCIES = 40
 """Horizontal and vertical frequencies that may be sent."""
 LOUDEST = 6.0
 """Energy that the coefficients of one image may have, as a multiple of the mean; more is scaled down."""
-LEAST, MOST = (
-    RESIDUAL_K / (CODES_K * BOOST + LOUDEST * (RESIDUAL_K - CODES_K * BOOST)),
-    1 / BOOST * RESIDUAL_K / CODES_K,
-)
-"""Limits of the power by which X can have been scaled."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How ``k`` real symbols are shared: ``codes`` of them carry codes, with ``boost`` times the mean power."""
+
+    k: int
+    codes: int
+    boost: float
+
+    @property
+    def loud(self) -> float:
+        """Energy of the codes' symbols; the mean is 1 a symbol."""
+        return self.codes * self.boost
+
+    @property
+    def quiet(self) -> float:
+        """Energy that coefficients have on average."""
+        return self.k - self.loud
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """Limits of the power by which X can have been scaled."""
+        return self.k / (self.loud + LOUDEST * self.quiet), self.k / self.loud
+
+
+PLANS = {plan.k: plan for plan in (Plan(256, 128, 1.6), Plan(2560, CODES_K, 4.0))}
 
 
 def coarse(images: Tensor) -> Tensor:
@@ -102,17 +129,28 @@ class Blend(nn.Module):
 
 
 class Residual(nn.Module):
-    """Joins codes' symbols and a coarse difference, and takes what arrives apart."""
+    """Joins codes' symbols and a coarse difference as ``plan`` says, and takes what arrives apart."""
 
-    def __init__(self):
+    def __init__(self, plan: Plan):
         super().__init__()
-        count = RESIDUAL_K - CODES_K
+        self.plan = plan
+        count = plan.k - plan.codes
+        self.register_buffer("carried", torch.arange(plan.codes, dtype=torch.int32))
+        self.register_buffer("level", torch.ones(()))
         self.register_buffer("colours", torch.eye(3))
         self.register_buffer("chosen", torch.zeros(count, dtype=torch.int32))
         self.register_buffer("gain", torch.ones(count))
         self.register_buffer("power", torch.ones(count))
         self.register_buffer("cosines", cosines(COARSE)[:FREQUENCIES], persistent=False)
         self.blend = Blend().to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def choose(self, symbols: Tensor) -> "Residual":
+        """Carry the loudest of codes' ``symbols`` (N, 256)."""
+        energy = symbols.double().square().mean(0)
+        self.carried.copy_(energy.argsort(descending=True)[: self.plan.codes].sort().values)
+        self.level.copy_(energy[self.carried.long()].mean().sqrt())
+        return self
 
     @torch.no_grad()
     def start(self, differences: Tensor) -> "Residual":
@@ -125,36 +163,49 @@ class Residual(nn.Module):
         energy = coefficients.square().mean(1, keepdim=True)
         variance = (coefficients.square() / energy).mean(0) * energy.median()
         chosen = variance.argsort(descending=True)[: len(self.chosen)]
-        budget = RESIDUAL_K - BOOST * CODES_K
-        power = symbol_power(variance[chosen].double(), budget, 10 ** (-DESIGN_SNR_DB / 10)).float()
+        power = symbol_power(variance[chosen].double(), self.plan.quiet, 10 ** (-DESIGN_SNR_DB / 10)).float()
         self.chosen.copy_(chosen)
         self.power.copy_(power)
         self.gain.copy_((power / variance[chosen]).sqrt())
         return self
 
+    def carry(self, symbols: Tensor) -> Tensor:
+        """Codes' ``symbols`` (B, 256) as they arrive without noise: zero where none is sent, the others of the same
+        power in every image."""
+        carried = symbols[:, self.carried.long()]
+        carried = carried * (self.level / carried.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt())
+        return self._placed(carried)
+
     def join(self, symbols: Tensor, difference: Tensor) -> Tensor:
-        """Symbols (B, 2560) of mean square one in every image, of codes' ``symbols`` (B, 256), of mean square one too,
-        and a ``difference`` (B, 3, 64, 64)."""
-        loud = self._transform(difference).flatten(1)[:, self.chosen.long()] * self.gain
-        most = LOUDEST * (RESIDUAL_K - BOOST * CODES_K)
-        loud = loud * (most / loud.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt().clamp_max(1)
-        joined = torch.cat([BOOST**0.5 * symbols, loud], 1)
+        """Symbols (B, k) of mean square one in every image, of what :meth:`carry` gave, ``symbols`` (B, 256), and a
+        ``difference`` (B, 3, 64, 64)."""
+        carried = symbols[:, self.carried.long()] * (self.plan.boost**0.5 / self.level)
+        quiet = self._transform(difference).flatten(1)[:, self.chosen.long()] * self.gain
+        most = LOUDEST * self.plan.quiet
+        quiet = quiet * (most / quiet.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt().clamp_max(1)
+        joined = torch.cat([carried, quiet], 1)
         return joined * joined.square().mean(1, keepdim=True).rsqrt()
 
     def split(self, symbols: Tensor, snr_db: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of equalised ``symbols`` (B, 2560) received at ``snr_db`` (B,): the codes' (B, 256), the SNR (B,) in dB that
-        they have, and the difference (B, 3, 64, 64)."""
+        """Of equalised ``symbols`` (B, k) received at ``snr_db`` (B,): the codes' (B, 256), zero where none was sent,
+        the SNR (B,) in dB that they have, and the difference (B, 3, 64, 64)."""
         noise = 10 ** (-snr_db / 10)
-        codes, loud = symbols[:, :CODES_K], symbols[:, CODES_K:]
-        scaled = ((codes.square().mean(1) - noise) / BOOST).clamp(LEAST, MOST)
-        codes = codes * (BOOST * scaled).rsqrt()[:, None]
+        carried, quiet = symbols[:, : self.plan.codes], symbols[:, self.plan.codes :]
+        scaled = ((carried.square().mean(1) - noise) / self.plan.boost).clamp(*self.plan.scales)
+        loudness = self.plan.boost * scaled / self.level.square()
+        codes = self._placed(carried * loudness.rsqrt()[:, None])
         noise = (noise / scaled)[:, None]
         trusted = self.power / (self.power + noise) / self.gain.clamp_min(1e-6)
         coefficients = symbols.new_zeros(len(symbols), 3 * FREQUENCIES**2)
-        coefficients[:, self.chosen.long()] = loud * scaled.rsqrt()[:, None] * trusted
+        coefficients[:, self.chosen.long()] = quiet * scaled.rsqrt()[:, None] * trusted
         planes = coefficients.unflatten(1, (3, FREQUENCIES, FREQUENCIES))
         difference = torch.einsum("bdij,cd,ih,jw->bchw", planes, self.colours, self.cosines, self.cosines)
-        return codes, snr_db + 10 * (BOOST * scaled).log10(), difference
+        return codes, snr_db + 10 * loudness.log10(), difference
+
+    def _placed(self, carried: Tensor) -> Tensor:
+        symbols = carried.new_zeros(len(carried), CODES_K)
+        symbols[:, self.carried.long()] = carried
+        return symbols
 
     def _transform(self, difference: Tensor) -> Tensor:
         """Coefficients (B, 3, 40, 40) of (B, 3, 64, 64)."""

@@ -27,7 +27,6 @@ from semwave.metrics import psnr
 from semwave.privacy.photo import framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
-from semwave.residual import RESIDUAL_K
 from semwave.transmitter import Transmitter, ratio_text, source_numbers
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm")
@@ -170,7 +169,7 @@ class Sender:
             "ratio": ratio_text(k, self.size),
             "snr_db": snr_db,
             "channel": self.channel_name,
-            "residual": k == RESIDUAL_K and self.receiver.residual,
+            "residual": self.receiver.residual and k in self.receiver.model.residuals,
             "hidden": list(self.privacy.hidden) if self.privacy else [],
             "privacy": str(self.privacy.mode) if self.privacy else None,
             "psnr_db": round(quality, 3) if math.isfinite(quality) else None,

@@ -1,7 +1,7 @@
 """The transmitter: a photograph becomes k real numbers.
 
     photo F -> invert -> codes L (28 x 512) [-> privacy] -> flow -> N -> channel encoder -> X: k symbols of unit power
-      +------------> coarse residual, at k = 2560, nothing of the private region --------^
+      +------------> coarse residual, nothing of the private region ---------------------^
 
 The left half of the paper's Fig. 1, and what goes past it. Flow and channel encoder are the model's :meth:`encode`.
 """
@@ -20,7 +20,7 @@ from semwave.errors import SemwaveError
 from semwave.privacy.protection import Protection
 from semwave.privacy.settings import Privacy
 from semwave.privacy.strict import without_region
-from semwave.residual import CODES_K, RESIDUAL_K, shown, wholly
+from semwave.residual import CODES_K, shown, wholly
 
 MOST_REFINE_STEPS = 10_000
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -74,7 +74,7 @@ class Transmitter:
         if not 0 <= refine_steps <= MOST_REFINE_STEPS:
             raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
         self.k = k
-        self.residual = residual and self.model.residual is not None and k == RESIDUAL_K
+        self.residual = residual and k in self.model.residuals
         self.refine_steps, self.start, self.perceptual = refine_steps, start, perceptual
         self.protection = Protection(self.model, privacy) if privacy else None
 
@@ -148,9 +148,9 @@ class Transmitter:
         if images is None or (self.protection and region is None):
             raise SemwaveError("what codes lack is sent too: encode needs the pictures, and what is private in them")
         if region is None:
-            return self.model.encode_with_residual(codes, shown(images))
+            return self.model.encode_with_residual(codes, self.k, shown(images))
         visible, seen = without_region(images, region)
-        return self.model.encode_with_residual(codes, *wholly(visible, seen))
+        return self.model.encode_with_residual(codes, self.k, *wholly(visible, seen))
 
 
 def _check_square(images: Tensor) -> None:

@@ -20,7 +20,7 @@ class WithCodec:
         self.name, self.size, self.sizes = model.name, model.size, model.sizes
         self.generate = model.generate
         self.space, self.flow = model.space, model.flow if flow else None
-        self.codecs, self.residual = {codec.k: codec}, None
+        self.codecs, self.residuals = {codec.k: codec}, {}
 
     def encode(self, codes: Tensor, k: int) -> Tensor:
         """Symbols (B, k) of ``codes`` (B, 28, 512)."""

@@ -31,7 +31,6 @@ from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
 from semwave.metrics import LPIPS
 from semwave.privacy.faces import drawn
 from semwave.privacy.photo import framed
-from semwave.residual import RESIDUAL_K
 from semwave.send import Photo, find_photos
 
 PAPER = "paper"
@@ -107,7 +106,8 @@ def draw(out: Path, report: Path) -> list[Path]:
 
 def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
     jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in _channels(name)]
-    for model in models.MODELS:
+    # Models that draw another's codes share its codecs; what flow, noise and k do to codes is seen once.
+    for model in dict.fromkeys(map(models.codes_of, models.MODELS)):
         for scheme in fitted.schemes(model, data, folder, seed):
             swept = scheme.transmitter.k in fitted.ENDS and not scheme.name.endswith("-no-flow")
             jobs.append(Job(scheme, snrs_db=SNRS_DB if swept else (FIGURE_5_SNR_DB,)))
@@ -115,8 +115,8 @@ def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
 
 
 def _channels(name: str) -> tuple[str, ...]:
-    # Capacity is that of AWGN, and a cliff under fading is no cliff.
-    return ("awgn",) if name.startswith("ideal") or "-for-" in name else ("awgn", "rayleigh")
+    # Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures.
+    return ("awgn",) if name.startswith("ideal") or "-for-" in name or "-codes-" in name else ("awgn", "rayleigh")
 
 
 def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:
@@ -125,7 +125,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     found = []
     for name in dict.fromkeys(map(models.codes_of, models.MODELS)):
         model, flow = models.load_model(name), models.load_model(name).flow
-        codecs = {f"{name}{'-codes' * (k == RESIDUAL_K)}-k{k}": codec for k, codec in model.codecs.items()}
+        codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
         ours = {job.scheme.name: job.scheme for job in jobs}
         for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
             codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]

@@ -3,7 +3,7 @@
 | name                    | what it is                                                               |
 | ----------------------- | ------------------------------------------------------------------------ |
 | faces-512-k256, -k2560  | semwave, the shipped model at k real symbols                              |
-| faces-512-codes-k2560   | the same, but codes are all that is sent, as in the paper                 |
+| faces-512-codes-k256, -k2560 | the same, but codes are all that is sent, as in the paper            |
 | deep-jscc-k2560, -k32768 | Deep JSCC at 10/3072 and at 1/24 of a 512 px picture                     |
 | separation-k...         | image codec, 5G LDPC and QAM for the SNR at hand; k 256, 2560, 32768      |
 | separation-k...-for-10dB | the same, the code held to that for 10 dB: the cliff                     |
@@ -24,13 +24,17 @@ from semwave.evaluation.deep_jscc import LAYOUTS, trained
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
 from semwave.evaluation.separation import DESIGN_SNR_DB, Ideal, Separation
-from semwave.model import MODELS
-from semwave.residual import RESIDUAL_K
+from semwave.model import MODELS, codes_of
 
 KS = (256, 2560, 32768)
 SCHEMES: dict[str, Callable[[], Scheme]] = {
     **{f"{model}-k{k}": partial(shipped, model, k) for model in MODELS for k in WIDTHS},
-    **{f"{model}-codes-k{RESIDUAL_K}": partial(shipped, model, RESIDUAL_K, False) for model in MODELS},
+    **{
+        f"{model}-codes-k{k}": partial(shipped, model, k, False)
+        for model in MODELS
+        if codes_of(model) == model
+        for k in WIDTHS
+    },
     **{f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)},
     **{f"separation-k{k}": partial(Separation, k) for k in KS},
     **{f"separation-k{k}-for-{DESIGN_SNR_DB:g}dB": partial(Separation, k, DESIGN_SNR_DB) for k in KS},

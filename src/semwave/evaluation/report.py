@@ -55,13 +55,17 @@ def claims(rows: list[Row]) -> Iterator[Claim]:
     """The paper's claims and ours, each as far as it was measured."""
     by_scheme = curves(rows, "awgn")
     models = [name.removesuffix(f"-k{SMALL}") for name in by_scheme if name.endswith(f"-k{SMALL}")]
-    models = [model for model in models if f"{model}-k{LARGE}" in by_scheme and not model.startswith(("sep", "ideal"))]
+    models = [
+        model
+        for model in models
+        if f"{model}-k{LARGE}" in by_scheme and not model.startswith(("sep", "ideal")) and not model.endswith("-codes")
+    ]
     for model in models:
         small, large = (by_scheme[f"{model}-k{k}"] for k in (SMALL, LARGE))
         yield from _against_deep_jscc(model, small, large, by_scheme)
         yield from _flat(model, {SMALL: small, LARGE: large})
-        if codes_alone := by_scheme.get(f"{model}-codes-k{LARGE}"):
-            yield from _flat(f"{model} with codes alone", {LARGE: codes_alone})
+        alone = {k: by_scheme[f"{model}-codes-k{k}"] for k in (SMALL, LARGE) if f"{model}-codes-k{k}" in by_scheme}
+        yield from _flat(f"{model} with codes alone", alone)
         yield from _against_separation(model, {SMALL: small, LARGE: large}, by_scheme)
     yield from _flow_and_noise(rows)
     yield from _published(by_scheme)

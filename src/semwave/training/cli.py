@@ -220,28 +220,43 @@ def codec(
 def residual(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 2000,
     batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 3.0,
+    k: Annotated[list[int] | None, typer.Option(help="256 or 2560 real symbols (default: both).")] = None,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """What is sent beside the codes at k = 2560, and the network that blends it in; all else stays as it is."""
+    """What is sent beside the codes, and the network that blends it in; all else stays as it is.
+
+    The blend for k = 256 starts from that for k = 2560, if --weights has it.
+    """
     import torch
 
+    from semwave.errors import SemwaveError
     from semwave.metrics import LPIPS
     from semwave.parser import INPUT
+    from semwave.residual import CODES_K, PLANS
     from semwave.training.codec import photo_codes
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
-    from semwave.training.residual import arrived_pictures, start_residual, train_blend
+    from semwave.training.residual import arrived_pictures, blend_of, start_residual, train_blend
 
-    model = _open(weights, "parser", "generator", "space", "encoder", "corrections", "codec-256")
-    distance, run = LPIPS("alex", lpips_weights), runs / "residual"
+    ks = sorted(k or PLANS, reverse=True)
+    if not set(ks) <= set(PLANS):
+        raise SemwaveError(f"k must be one of {', '.join(map(str, PLANS))}, not {ks}")
+    model = _open(weights, "parser", "generator", "space", "encoder", "corrections", "flow", f"codec-{CODES_K}")
+    distance = LPIPS("alex", lpips_weights)
     photos = without_validation(read_photos(data, "train", 2 * INPUT))
     coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
-    start_residual(model, photos.images, coordinates)
-    random = torch.Generator().manual_seed(seed)
-    arrived = arrived_pictures(model, photos.images, coordinates, random, runs / "residual-arrived.pt")
-    schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
-    train_blend(model, photos, arrived, distance, run, schedule, lpips_weight, precision)
-    model.save(weights, ("residual",))
+    widest = weights / f"residual-{max(PLANS)}.safetensors"
+    for k in ks:
+        start_residual(model, k, photos.images, coordinates)
+        if k != max(PLANS) and widest.is_file():
+            model.residuals[k].blend.load_state_dict(blend_of(widest))
+        random = torch.Generator().manual_seed(seed)
+        kept = runs / f"residual-{k}-arrived.pt"
+        arrived = arrived_pictures(model, k, photos.images, coordinates, random, kept)
+        schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
+        run = runs / f"residual-{k}"
+        train_blend(model.residuals[k], photos, arrived, distance, run, schedule, lpips_weight, precision)
+        model.save(weights, (f"residual-{k}",))
 
 
 @app.command()

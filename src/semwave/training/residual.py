@@ -1,7 +1,7 @@
 """Fit the coarse residual and train the network that blends it with the picture of the codes.
 
-    photographs -> encoder -> codes -> symbols -> codes that arrive without noise -> picture, 128 px -> difference
-    differences -> residual: which coefficients to send, and how loud
+    photographs -> encoder -> codes -> symbols -> which to send -> codes that arrive without noise -> picture, 128 px
+    photographs, pictures -> differences -> which coefficients to send, and how loud
     codes, difference ~~ AWGN, 0 to 20 dB ~~> picture of the codes, coarse picture -> blend -> MSE, LPIPS
 
 All else stays as it is, so a photograph's codes go on air once; noise on the coefficients is drawn at every step.
@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 from rich.progress import track
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.channels import CHANNELS
 from semwave.metrics import LPIPS
 from semwave.model import Model
-from semwave.residual import CODES_K, Blend, Residual, shown
+from semwave.residual import CODES_K, PLANS, Blend, Residual, shown
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
@@ -30,32 +31,41 @@ SHIFT = 4
 
 
 @torch.no_grad()
-def start_residual(model: Model, images: Tensor, coordinates: Tensor) -> None:
-    """Fit the model's residual to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N, 28, 256)."""
+def start_residual(model: Model, k: int, images: Tensor, coordinates: Tensor) -> None:
+    """Fit the model's residual for ``k`` to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N, 28,
+    256)."""
+    symbols = torch.cat([model.encode(model.space.codes(rows), CODES_K) for rows in coordinates.split(8)])
+    residual = model.residual[str(k)] = Residual(PLANS[k]).choose(symbols)
     rows = range(len(images))
     pairs = ((to_float(images[i : i + 1]), coordinates[i : i + 1]) for i in track(rows, "comparing"))
-    model.residual = Residual().start(torch.cat([_difference(model, *pair)[1] for pair in pairs]))
+    residual.start(torch.cat([_difference(model, k, *pair)[1] for pair in pairs]))
 
 
-def _difference(model: Model, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
-    symbols = model.encode(model.space.codes(coordinates), CODES_K)
+def blend_of(path: Path) -> dict[str, Tensor]:
+    """The blend's weights in the file of a residual."""
+    state = load_file(path)
+    return {name.removeprefix("blend."): tensor for name, tensor in state.items() if name.startswith("blend.")}
+
+
+def _difference(model: Model, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
+    symbols = model.residuals[k].carry(model.encode(model.space.codes(coordinates), CODES_K))
     return symbols, shown(images) - model.expected(symbols)
 
 
 @torch.no_grad()
 def arrived_pictures(
-    model: Model, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
+    model: Model, k: int, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
 ) -> dict[str, Tensor]:
     """What the codes of ``images`` (N, 3, 512, 512) uint8 draw once they have arrived, kept in ``path``: "drawn" (N, 3,
     512, 512) uint8 and "coarse" (N, 3, 64, 64), with the "symbols", "difference" and "snr_db" that were sent."""
     if path.exists():
         return torch.load(path, weights_only=True)
-    channel, rows = CHANNELS["awgn"](), []
+    channel, residual, rows = CHANNELS["awgn"](), model.residuals[k], []
     for i in track(range(len(images)), "sending photographs"):
-        symbols, difference = _difference(model, to_float(images[i : i + 1]), coordinates[i : i + 1])
+        symbols, difference = _difference(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
         snr_db = draw_snr_db(1, random, SNR_DB)
-        received = channel(model.residual.join(symbols, difference), snr_db, random)
-        codes = model.decode(*model.residual.split(received.symbols, received.snr_db)[:2])
+        received = channel(residual.join(symbols, difference), snr_db, random)
+        codes = model.decode(*residual.split(received.symbols, received.snr_db)[:2])
         with torch.autocast("cpu", torch.bfloat16):
             picture = model.generator(codes, images.shape[-1]).image.float()
         rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, difference, snr_db))
@@ -66,10 +76,10 @@ def arrived_pictures(
 
 
 def train_blend(
-    model: Model, photos: Photos, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
+    residual: Residual, photos: Photos, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
     lpips_weight: float, precision: str = "bf16",
 ) -> Blend:  # fmt: skip
-    """Train the model's blend on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
+    """Train the blend of ``residual`` on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
     channel = CHANNELS["awgn"]()
 
     def loss(blend: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
@@ -79,8 +89,8 @@ def train_blend(
             arrived[name][index].float() for name in ("symbols", "difference", "coarse", "snr_db")
         )
         with torch.autocast("cpu", enabled=False):
-            received = channel(model.residual.join(symbols, difference), snr_db, random)
-            small = base + model.residual.split(received.symbols, snr_db)[2]
+            received = channel(residual.join(symbols, difference), snr_db, random)
+            small = base + residual.split(received.symbols, snr_db)[2]
         if torch.rand((), generator=random) < 0.5:
             truth, drawn, small = (images.flip(3) for images in (truth, drawn, small))
         picture = blend(drawn, small.to(device), snr_db.to(device)).float()
@@ -92,4 +102,4 @@ def train_blend(
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
 
-    return fit(model.residual.blend.requires_grad_(True), loss, schedule, run, precision)
+    return fit(residual.blend.requires_grad_(True), loss, schedule, run, precision)
