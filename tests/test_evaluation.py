@@ -528,8 +528,11 @@ def test_verdicts_follow_the_numbers(better):
     rows += rows_of("deep-jscc-k2560", 2560, {10.0: (20.0, 0.5)})
     rows += rows_of("deep-jscc-k32768", 32768, {10.0: (20.0, 0.5), 20.0: (21.0, 0.5)})
     found = verdicts(rows)
-    told = next(claim for text, claim in found.items() if "better LPIPS than Deep JSCC at 10/3072" in text)
-    assert told.holds == better and f"{lpips - 0.5:+.3f}" in told.measured
+    for ratio in ("1/3072", "10/3072"):
+        told = found[f"m at {ratio} has a better LPIPS than Deep JSCC at 10/3072, at 10 dB"]
+        assert told.holds == better and f"{lpips - 0.5:+.3f}" in told.measured
+        told = found[f"so has it a better PSNR, with {ratio}"]
+        assert not told.holds and "-1.10" in told.measured
     told = next(claim for text, claim in found.items() if "PSNR of m at k = 256 is flat" in text)
     assert told.holds == better and f"{loss:+.2f}" in told.measured
 
