@@ -23,7 +23,7 @@ from semwave.evaluation import fitted, paper, registry, separation
 from semwave.evaluation.deep_jscc import LAYOUTS, DeepJSCC, DeepJSCCScheme, trained
 from semwave.evaluation.fitted import Source, fit_codec
 from semwave.evaluation.limit import Gap, attainable, gaps, least_error, variances
-from semwave.evaluation.registry import SCHEMES, find_scheme
+from semwave.evaluation.registry import KS, SCHEMES, find_scheme
 from semwave.evaluation.report import claims, difference
 from semwave.evaluation.run import SNRS_DB, Job, Measuring
 from semwave.evaluation.scheme import DELIVERED, LOST, NOTHING_FITS, Delivered, Link, PerPicture, sent
@@ -37,10 +37,11 @@ from semwave.evaluation.separation import (
     capacity_bits,
     encode,
     fastest,
+    search,
     transport_block,
 )
 from semwave.evaluation.store import Row
-from semwave.images import read_image, to_tensor
+from semwave.images import read_image, read_json, to_tensor
 from semwave.send import find_photos
 from semwave.training import deep_jscc as training
 from semwave.training.loop import Schedule
@@ -252,14 +253,27 @@ def test_capacity():
 
 
 def test_codes_are_chosen_below_capacity_and_above_them_lies_the_cliff():
-    chosen = {snr_db: fastest(256, snr_db) for snr_db in (-10.0, 5.0, 15.0)}
-    assert chosen[-10.0] is None  # Sionna has no code of so low a rate
+    chosen = {snr_db: search(256, snr_db) for snr_db in (-9.8, 5.0, 15.0)}
+    assert chosen[-9.8] is None  # Sionna has no code of so low a rate
     for snr_db in (5.0, 15.0):
         block = chosen[snr_db]
         assert 0.4 * capacity_bits(256, snr_db) < block.size < capacity_bits(256, snr_db)
         assert block_error_rate(block, snr_db) <= 0.01
         assert block_error_rate(block, snr_db - 4, blocks=20) > 0.5
     assert chosen[15.0].size > chosen[5.0].size
+    assert all(fastest(256, snr_db) is block for snr_db, block in chosen.items())  # what is kept is what is found
+
+
+def test_a_code_that_nobody_searched_for_is_searched_for(monkeypatch):
+    monkeypatch.setattr(separation, "search", lambda k, snr_db: (k, snr_db))
+    assert fastest(256, 7.3) == (256, 7.3) and fastest(128, 10.0) == (128, 10.0)
+    assert fastest(2560, 10.0).mcs == 11 and fastest(2560, -9.8) is None
+
+
+@pytest.mark.parametrize("k", KS)
+def test_every_code_that_the_evaluation_needs_is_kept(k):
+    links = [Link(CHANNELS[name](), snr_db, None) for name in CHANNELS for snr_db in SNRS_DB]
+    assert {f"{round(link.reliable_snr_db, 1):g}" for link in links} == set(read_json(separation.CODES)[str(k)])
 
 
 def test_a_code_for_10_db_arrives_above_it_and_is_lost_below(picture):

@@ -1,0 +1,22 @@
+"""Search the channel codes of separation for every k and SNR of the evaluation, over AWGN and Rayleigh fading.
+
+Writes src/semwave/evaluation/codes.json. Half an hour; do it again where Sionna's codes change.
+"""
+
+from rich.progress import track
+
+from semwave import images
+from semwave.channels import make_channel
+from semwave.evaluation.registry import KS
+from semwave.evaluation.run import SNRS_DB
+from semwave.evaluation.scheme import Link
+from semwave.evaluation.separation import CODES, search
+
+if __name__ == "__main__":
+    links = [Link(make_channel(name), snr_db, None) for name in ("awgn", "rayleigh") for snr_db in SNRS_DB]
+    snrs_db = sorted({round(link.reliable_snr_db, 1) for link in links})
+    found = {}
+    for k in KS:
+        blocks = {f"{snr_db:g}": search(k, snr_db) for snr_db in track(snrs_db, f"k = {k}")}
+        found[str(k)] = {snr_db: block and block.mcs for snr_db, block in blocks.items()}
+    images.write_json(CODES, found)
