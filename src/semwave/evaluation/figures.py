@@ -16,8 +16,15 @@ from semwave.evaluation.store import Row
 FITTED = re.compile(r"(?P<model>.+)-fitted-k(?P<k>\d+)(?P<flow>-no-flow)?(?P<noise>-no-noise)?$")
 FIGURE_5_SNR_DB = 10.0
 METRICS = {"psnr_db": "PSNR [dB]", "lpips_alex": "LPIPS(alex)"}
-FAMILIES = {"semantic": ("D", "-"), "deep-jscc": ("s", "--"), "separation": ("^", "-."), "ideal": ("", ":")}
-"""Marker and line of a scheme by how its name begins; all others have a dot and a full line."""
+FAMILIES = {
+    "-codes-": ("x", (0, (6, 1))),
+    "semantic": ("D", "-"),
+    "deep-jscc": ("s", "--"),
+    "separation": ("^", "-."),
+    "ideal-jpeg2000": ("+", ":"),
+    "ideal": ("", ":"),
+}
+"""Marker and line of a scheme by what its name has in it, the first that fits; all others: a dot and a full line."""
 HELD = "v"
 WIDTH = 128
 """Of a picture in the matrix, in pixels."""
@@ -71,7 +78,7 @@ def _over_snr(axes: Axes, by_scheme: dict[str, dict[float, list[Row]]], metric: 
     ks = sorted({next(iter(by_snr.values()))[0].k for by_snr in by_scheme.values()})
     for scheme, by_snr in by_scheme.items():
         snrs_db = sorted(by_snr)
-        marker, line = next((style for name, style in FAMILIES.items() if scheme.startswith(name)), ("o", "-"))
+        marker, line = next((style for name, style in FAMILIES.items() if name in scheme), ("o", "-"))
         axes.plot(
             snrs_db,
             [mean(by_snr[snr_db], metric) for snr_db in snrs_db],
@@ -80,7 +87,8 @@ def _over_snr(axes: Axes, by_scheme: dict[str, dict[float, list[Row]]], metric: 
             linestyle=line,
             color=f"C{ks.index(by_snr[snrs_db[0]][0].k)}",
         )
-    axes.set(xlabel="SNR, Es/N0 [dB]", ylabel=METRICS[metric])
+    snrs_db = sorted({snr_db for by_snr in by_scheme.values() for snr_db in by_snr})
+    axes.set(xlabel="SNR, Es/N0 [dB]", ylabel=METRICS[metric], xticks=snrs_db)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
