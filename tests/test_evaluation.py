@@ -21,6 +21,7 @@ from semwave.codec import Codec
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted, paper, registry, separation
 from semwave.evaluation.deep_jscc import LAYOUTS, DeepJSCC, DeepJSCCScheme, trained
+from semwave.evaluation.figures import draw_matrix
 from semwave.evaluation.fitted import Source, fit_codec
 from semwave.evaluation.limit import Gap, attainable, gaps, least_error, variances
 from semwave.evaluation.registry import KS, SCHEMES, find_scheme
@@ -566,6 +567,16 @@ def test_a_difference_is_taken_photo_by_photo():
     found = difference(a, b, "psnr_db")
     assert found.mean == 2 and found.half == pytest.approx(1.96 / math.sqrt(3))
     assert f"{found:.2f}" == "+2.00 ± 1.13"
+
+
+def test_the_matrix_shows_what_was_sent_once_and_all_that_arrived(tmp_path):
+    red, blue = (np.full((128, 128, 3), colour, dtype=np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
+    arrived = {(scheme, snr_db): blue for scheme in ("a-k256", "b-k2560") for snr_db in (0.0, 10.0)}
+    drawn = read_image(draw_matrix(red, arrived, tmp_path / "matrix")[0]).astype(int)
+    shown = {
+        name: (np.abs(drawn - colour).max(-1) < 9).sum() for name, colour in (("red", red[0, 0]), ("blue", blue[0, 0]))
+    }
+    assert shown["red"] > 1000 and shown["blue"] == pytest.approx(4 * shown["red"], rel=0.05)
 
 
 # The command

@@ -113,13 +113,13 @@ def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray],
     schemes, snrs_db = (list(dict.fromkeys(key[i] for key in received)) for i in (0, 1))
     figure = Figure(figsize=(1.05 * len(snrs_db) + 1.5, 1.1 * len(schemes)), layout="constrained")
     grid = figure.subplots(len(schemes), len(snrs_db) + 1, squeeze=False)
-    for scheme, line in zip(schemes, grid, strict=True):
+    for number, (scheme, line) in enumerate(zip(schemes, grid, strict=True)):
         for axes, picture in zip(line, [sent, *(received[scheme, snr_db] for snr_db in snrs_db)], strict=True):
             step = max(1, len(picture) // WIDTH)
             axes.imshow(picture.reshape(len(picture) // step, step, -1, step, 3).mean((1, 3)).round().astype(np.uint8))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        line[0].images[0].set_visible(line is grid[0])
+        line[0].images[0].set_visible(number == 0)
         line[0].set_ylabel(scheme.replace("-k", "\nk = ").replace("-for-", "\nfor "), fontsize="xx-small")
     for axes, title in zip(grid[0], ["sent", *(f"{snr_db:g} dB" for snr_db in snrs_db)], strict=True):
         axes.set_title(title, fontsize="x-small")
