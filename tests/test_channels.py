@@ -125,6 +125,16 @@ def test_wrong_shapes_and_names_are_errors(channel):
         make_channel("rician")
 
 
+def test_a_channel_waits_for_no_compiler():
+    script = (
+        "import sys, torch; from semwave.channels import make_channel; marks = torch.compile, torch.compiler.disable;"
+        "make_channel('awgn')(torch.ones(1, 8), 5.0, torch.Generator().manual_seed(0));"
+        "assert 'torch._dynamo' not in sys.modules, 'heavy import';"
+        "assert marks == (torch.compile, torch.compiler.disable)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_importing_semwave_waits_for_neither_torch_nor_sionna():
     script = "import sys, semwave; assert not {'torch', 'sionna'} & set(sys.modules), 'heavy import'"
     subprocess.run([sys.executable, "-c", script], check=True)

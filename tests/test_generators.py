@@ -9,10 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semwave.encoder import Encoder
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import SIZES, CompositionalGenerator
 from semwave.generators.mobile_stylegan import MobileStyleGAN, haar, inverse_haar, wheel_data
 from semwave.layout import CODES, part_index, texture_index
+from semwave.masks import LayoutCoder
 from semwave.model import load_model
 
 # Pixels [:, 512, 512], [:, 300, 700] and the mean of the 1024 px image for the style of z = randn(1, 512), seed 0: from
@@ -101,3 +103,12 @@ def test_a_copy_in_bf16_draws_what_autocast_draws(codes):
         cast, autocast = (network(codes, 128).image.float() for network in (generator.in_bf16(), generator))
     assert (cast - autocast).abs().mean() < 0.005
     assert all(parameter.dtype == torch.float32 for parameter in generator.parameters())
+
+
+def test_casts_that_are_kept_change_nothing():
+    encoder, layout, random = Encoder().eval(), LayoutCoder().eval(), torch.Generator().manual_seed(0)
+    photo, logits = (torch.randn(1, c, s, s, generator=random) for c, s in ((3, 256), (13, 128)))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        cast_at_every_call = encoder(photo, logits, layout)
+        assert torch.equal(encoder.in_bf16()(photo, logits, layout), cast_at_every_call)
+    assert encoder.local.weight.dtype == encoder.heads.dtype == torch.bfloat16

@@ -11,7 +11,7 @@ from skimage import data, metrics
 
 from semwave import images
 from semwave.errors import SemwaveError
-from semwave.images import read_image, to_tensor, to_uint8, write_array, write_json, write_png, write_text
+from semwave.images import read_image, resized, to_tensor, to_uint8, write_array, write_json, write_png, write_text
 
 PHOTO = data.astronaut()[60:260:2, 120:340:2]
 HEIGHT, WIDTH = PHOTO.shape[:2]
@@ -224,6 +224,19 @@ def test_written_pictures_read_the_same(tmp_path):
     write_png(path, PHOTO)
     assert np.array_equal(read_image(path), PHOTO)
     assert [entry.name for entry in path.parent.iterdir()] == ["face.png"]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(-1, 1))
+def test_resizing_keeps_what_is_plain_and_leaves_the_right_size_alone(before, after, grey):
+    noise = torch.rand(2, 3, before, before)
+    assert resized(noise, before) is noise and resized(noise, after).shape == (2, 3, after, after)
+    torch.testing.assert_close(resized(torch.full((1, 3, before, before), grey), after).mean(), torch.tensor(grey))
+
+
+def test_what_shrinks_is_averaged():
+    checkers = (torch.arange(16)[:, None] + torch.arange(16)).remainder(2).float().expand(1, 1, -1, -1)
+    torch.testing.assert_close(resized(checkers, 4)[..., 1:-1, 1:-1], torch.full((1, 1, 2, 2), 0.5))
 
 
 def test_json_text_and_arrays(tmp_path):

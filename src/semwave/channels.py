@@ -10,8 +10,10 @@ takes the factor back, so a received real has noise of variance 10^(-SNR/10) bes
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -140,9 +142,15 @@ def _sionna(name: str, generator: torch.Generator, **options: int):
 def _drawing_from_generator(name: str) -> type:
     """Sionna's class ``name`` with its random numbers taken from the attribute ``source``.
 
-    Sionna is imported here because that takes seconds, with the random state kept because it reseeds torch.
+    Sionna is imported here because that takes time, with the random state kept because it reseeds torch. It marks some
+    functions for torch's compiler, which nobody calls here; without the marks the import takes a second less.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), patch("torch.compile", _unmarked), patch("torch.compiler.disable", _unmarked):
         from sionna.phy import channel
 
     return type(name, (getattr(channel, name),), {"torch_rng": property(lambda block: block.source)})
+
+
+def _unmarked(function: Callable | None = None, **_options: object) -> Callable:
+    """A decorator, with or without options, that leaves ``function`` as it is."""
+    return _unmarked if function is None else function

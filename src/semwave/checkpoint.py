@@ -19,6 +19,7 @@ from semwave.codespace import COORDINATES, SAMPLES, CodeSpace
 from semwave.errors import SemwaveError
 from semwave.generators.faces import Faces
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
+from semwave.images import resized
 from semwave.inversion import invert
 from semwave.layout import BASE_CODES, CODE_SIZE, CODES
 from semwave.parser import INPUT
@@ -112,5 +113,4 @@ class CheckpointModel(nn.Module):
         if size in self.sizes or size != INPUT:
             return self.generator(codes, size)
         faces = self.generator(codes, self.size)
-        options = {"size": (size, size), "mode": "bilinear", "antialias": size < self.size}
-        return Faces(functional.interpolate(faces.image, **options), faces.masks)
+        return Faces(resized(faces.image, size), faces.masks)

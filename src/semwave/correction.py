@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from semwave.codespace import COORDINATES
+from semwave.images import resized
 from semwave.layout import CODES
 
 PICTURE = 128
@@ -43,9 +43,7 @@ class Corrections(nn.Module):
     def forward(self, draw: Callable[[Tensor], Tensor], images: Tensor, coordinates: Tensor) -> Tensor:
         """Corrected ``coordinates`` (B, 28, 256), where ``draw`` makes pictures (B, 3, 128, 128) of coordinates and
         ``images`` (B, 3, H, H) is what they should be. The gradient passes round ``draw``, not through it."""
-        images = functional.interpolate(
-            images, size=(PICTURE, PICTURE), mode="bilinear", antialias=images.shape[-1] > PICTURE
-        )
+        images = resized(images, PICTURE)
         for step in self.steps:
             gradient = _gradient(draw, images, coordinates)
             with torch.autocast(images.device.type, enabled=False):

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.codespace import COORDINATES
+from semwave.images import resized
 from semwave.layout import PARTS
 from semwave.masks import GRID, NUMBERS, LayoutCoder
+from semwave.memory import keep_casts
 from semwave.parser import INPUT
 
 WIDTHS = (48, 96, 160, 288, 384)
@@ -57,9 +59,15 @@ class Encoder(nn.Module):
         self.heads = nn.Parameter(torch.randn(parts, HIDDEN, 2 * COORDINATES) * 0.3 * HIDDEN**-0.5)
         self.offset = nn.Parameter(torch.zeros(parts, 2 * COORDINATES))
 
+    def in_bf16(self) -> "Encoder":
+        """This encoder, to be used under bf16 autocast alone, whose weights need no cast at every call."""
+        keep_casts(self)
+        self.heads.data = self.heads.data.bfloat16()
+        return self
+
     def forward(self, image: Tensor, logits: Tensor, layout: LayoutCoder) -> Tensor:
         """Coordinates of ``image`` (B, 3, H, H) in [-1, 1], given the parser's ``logits`` and the layout coder."""
-        image = functional.interpolate(image, size=(INPUT, INPUT), mode="bilinear", antialias=image.shape[-1] > INPUT)
+        image = resized(image, INPUT)
         masks = logits.softmax(1)
         x = functional.silu(self.stem(image.contiguous(memory_format=torch.channels_last)))
         x = torch.cat([x, masks.to(x.dtype)], 1)
@@ -74,7 +82,7 @@ class Encoder(nn.Module):
         hidden = self.local(torch.cat([p.to(x.dtype) for p in pooled], 2)) + self.context(whole)[:, None] + self.part
         hidden = functional.silu(hidden)
         hidden = hidden + functional.silu(self.mix(hidden))
-        parts = torch.einsum("bph,phc->bpc", hidden, self.heads.to(hidden.dtype)) + self.offset
+        parts = torch.einsum("bph,phc->bpc", hidden, self.heads) + self.offset
         numbers = layout.encode(functional.adaptive_avg_pool2d(masks, GRID))[:, :NUMBERS].float() + self.layout(whole)
         codes = parts.float().reshape(len(image), 2 * len(PARTS), COORDINATES)
         numbers = functional.pad(numbers.float(), (0, COORDINATES - NUMBERS))

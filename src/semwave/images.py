@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch.nn import functional
 
 from semwave.errors import SemwaveError
 
@@ -115,6 +116,14 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     """Turn a uint8 image (H, W, 3) into a float32 tensor (1, 3, H, W) in [-1, 1]."""
     values = torch.tensor(image).permute(2, 0, 1).unsqueeze(0)
     return values.to(torch.float32, memory_format=torch.contiguous_format) / 127.5 - 1
+
+
+def resized(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Pictures (B, C, size, size) out of ``images`` (B, C, H, H): bilinear, averaging where they shrink."""
+    width = images.shape[-1]
+    if width == size:
+        return images
+    return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=width > size)
 
 
 def to_uint8(image: torch.Tensor) -> np.ndarray:

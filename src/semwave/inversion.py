@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from semwave.codespace import CodeSpace
+from semwave.images import resized
 from semwave.parser import INPUT
 
 PRIOR_WEIGHT = 0.002
@@ -36,7 +36,7 @@ def invert(
     given, plus ``prior_weight`` times the mean square of the coordinates. ``progress(step, mse)`` is called after
     every step. Images do not influence each other, so a batch gives what its images give alone.
     """
-    target = functional.interpolate(images, size=(INPUT, INPUT), mode="bilinear", antialias=images.shape[-1] > INPUT)
+    target = resized(images, INPUT)
     coordinates = start.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([coordinates], lr=rate, betas=(0.9, 0.99))
     for step in range(steps):

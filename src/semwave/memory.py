@@ -1,7 +1,9 @@
-"""How a process keeps the memory of freed tensors."""
+"""What a process keeps, to do it once: the memory of freed tensors, the casts of weights."""
 
 import ctypes
 from contextlib import suppress
+
+from torch import nn
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 NEVER, MARGIN = -1, 2**26
@@ -17,3 +19,10 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER), (M_TOP_PAD, MARGIN)):
             libc.mallopt(option, value)
+
+
+def keep_casts(module: nn.Module) -> None:
+    """Cast the convolutions and linear layers of ``module`` to bf16 for good, as bf16 autocast would at every call."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.bfloat16()

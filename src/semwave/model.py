@@ -34,6 +34,7 @@ from semwave.flow import CodeFlow
 from semwave.generators.compositional import SIZES, CompositionalGenerator, Faces
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
+from semwave.images import resized
 from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
@@ -126,10 +127,11 @@ class Model(nn.Module):
 
     def estimate(self, images: Tensor) -> Tensor:
         """Coordinates (B, 28, 256) of ``images`` (B, 3, H, H) in [-1, 1]: the encoder's, corrected."""
+        small = resized(images, INPUT)
         with torch.autocast(images.device.type, torch.bfloat16):
             with torch.no_grad():
-                logits = self.parser(images)
-            coordinates = self.encoder(images, logits, self.native.layout)
+                logits = self.parser(small)
+            coordinates = self.encoder(small, logits, self.native.layout)
         return self.corrections(self._draw_small, images, coordinates.float())
 
     def _draw_small(self, coordinates: Tensor) -> Tensor:
@@ -263,6 +265,11 @@ def codes_of(name: str) -> str:
     return read_card(MODELS[name]).get("codes", name) if name in MODELS else name
 
 
+def models_with_codes() -> list[str]:
+    """The shipped models that draw codes of their own: what is about codes alone is the same in the others."""
+    return list(dict.fromkeys(map(codes_of, MODELS)))
+
+
 @functools.cache
 def load_model(name: str = "faces-512") -> "Model | CheckpointModel":
     """The shipped model ``name``, for inference on the CPU, or what a checkpoint of the authors, ``name``.pt, makes.
@@ -281,6 +288,7 @@ def load_model(name: str = "faces-512") -> "Model | CheckpointModel":
         model.draw_with(name, SemanticStyleGAN.from_file(MODELS[name] / "generator.safetensors"))
         model.info = read_card(MODELS[name])
     model = model.eval().requires_grad_(False)
+    model.encoder.in_bf16()
     if model.native is model.generator:
         model.sketcher = model.generator.in_bf16()
     return model

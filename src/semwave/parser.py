@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from semwave.images import resized
 from semwave.layout import PARTS
 
 INPUT = 256
@@ -41,7 +42,7 @@ class FaceParser(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, 13, 128, 128) for ``image`` (B, 3, H, H) in [-1, 1]; any H, read at 256 pixels."""
-        image = functional.interpolate(image, size=(INPUT, INPUT), mode="bilinear", antialias=image.shape[-1] > INPUT)
+        image = resized(image, INPUT)
         x = functional.relu(self.stem(image.contiguous(memory_format=torch.channels_last)))
         skips = []
         for level, block in enumerate(self.down):

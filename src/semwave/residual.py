@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.codec import DESIGN_SNR_DB, symbol_power
+from semwave.images import resized
 from semwave.parser import INPUT
 
 CODES_K = 256
@@ -71,7 +72,7 @@ def coarse(images: Tensor) -> Tensor:
 
 def shown(images: Tensor) -> Tensor:
     """The coarse picture (B, 3, 64, 64) of photographs ``images`` (B, 3, H, H)."""
-    return coarse(functional.interpolate(images, size=(INPUT, INPUT), mode="bilinear", antialias=True))
+    return coarse(resized(images, INPUT))
 
 
 def wholly(visible: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +111,7 @@ class Blend(nn.Module):
     def forward(self, picture: Tensor, coarse_picture: Tensor, snr_db: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) of drawn ones ``picture`` (B, 3, S, S) and ``coarse_picture`` (B, 3, 64, 64), which
         arrived at ``snr_db`` (B,)."""
-        small = _resized(picture, INPUT)
+        small = _at(picture, INPUT)
         missing = coarse_picture - coarse(small)
         added = functional.interpolate(missing, size=(INPUT, INPUT), mode="bicubic")
         seen = functional.pixel_unshuffle(torch.cat([small, small + added], 1), 2)
@@ -123,9 +124,9 @@ class Blend(nn.Module):
         x = self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))
         told = functional.pixel_shuffle(self.last(x), 2).float()
         if picture.shape[-1] <= INPUT:
-            return picture + _resized(added + told[:, :3], picture.shape[-1])
-        keep, detail = 1 + told[:, 3:], picture - _resized(small, picture.shape[-1])
-        return _resized(small + added + told[:, :3], picture.shape[-1]) + _resized(keep, picture.shape[-1]) * detail
+            return picture + _at(added + told[:, :3], picture.shape[-1])
+        keep, detail = 1 + told[:, 3:], picture - _at(small, picture.shape[-1])
+        return _at(small + added + told[:, :3], picture.shape[-1]) + _at(keep, picture.shape[-1]) * detail
 
 
 class Residual(nn.Module):
@@ -221,7 +222,7 @@ def _convolutions(inside: int, outside: int) -> nn.Sequential:
     )
 
 
-def _resized(images: Tensor, size: int) -> Tensor:
+def _at(images: Tensor, size: int) -> Tensor:
     width = images.shape[-1]
     if width > size:
         return functional.avg_pool2d(images, width // size)

@@ -106,8 +106,7 @@ def draw(out: Path, report: Path) -> list[Path]:
 
 def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
     jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in _channels(name)]
-    # Models that draw another's codes share its codecs; what flow, noise and k do to codes is seen once.
-    for model in dict.fromkeys(map(models.codes_of, models.MODELS)):
+    for model in models.models_with_codes():
         for scheme in fitted.schemes(model, data, folder, seed):
             swept = scheme.transmitter.k in fitted.ENDS and not scheme.name.endswith("-no-flow")
             jobs.append(Job(scheme, snrs_db=SNRS_DB if swept else (FIGURE_5_SNR_DB,)))
@@ -123,7 +122,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries; once for all models that
     draw the same codes."""
     found = []
-    for name in dict.fromkeys(map(models.codes_of, models.MODELS)):
+    for name in models.models_with_codes():
         model, flow = models.load_model(name), models.load_model(name).flow
         codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
         ours = {job.scheme.name: job.scheme for job in jobs}

@@ -24,17 +24,12 @@ from semwave.evaluation.deep_jscc import LAYOUTS, trained
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
 from semwave.evaluation.separation import DESIGN_SNR_DB, Ideal, Separation
-from semwave.model import MODELS, codes_of
+from semwave.model import MODELS, models_with_codes
 
 KS = (256, 2560, 32768)
 SCHEMES: dict[str, Callable[[], Scheme]] = {
     **{f"{model}-k{k}": partial(shipped, model, k) for model in MODELS for k in WIDTHS},
-    **{
-        f"{model}-codes-k{k}": partial(shipped, model, k, False)
-        for model in MODELS
-        if codes_of(model) == model
-        for k in WIDTHS
-    },
+    **{f"{model}-codes-k{k}": partial(shipped, model, k, False) for model in models_with_codes() for k in WIDTHS},
     **{f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)},
     **{f"separation-k{k}": partial(Separation, k) for k in KS},
     **{f"separation-k{k}-for-{DESIGN_SNR_DB:g}dB": partial(Separation, k, DESIGN_SNR_DB) for k in KS},

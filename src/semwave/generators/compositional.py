@@ -20,6 +20,7 @@ from semwave.generators.faces import Faces
 from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
 from semwave.layout import BASE_CODES, CODE_SIZE, CODES
 from semwave.masks import GRID, LayoutCoder, mask_pyramid
+from semwave.memory import keep_casts
 
 SIZES = (256, 512, 1024)
 HEADS = (128, 256, 512)
@@ -76,6 +77,7 @@ class CompositionalGenerator(nn.Module):
         cast = copy.deepcopy(self)
         for parameter in (*cast.body.parameters(), *cast.heads.parameters()):
             parameter.data = parameter.data.bfloat16()
+        keep_casts(cast.layout)
         return cast
 
     def trained_state(self) -> dict[str, Tensor]:

@@ -8,13 +8,13 @@ the network inside.
 """
 
 from torch import Tensor, autocast, nn
-from torch.nn import functional
 
 from semwave.codespace import COORDINATES, LAYOUT_CODE, CodeSpace
 from semwave.correction import PICTURE
 from semwave.errors import SemwaveError
 from semwave.generators.faces import Faces
 from semwave.generators.semantic_stylegan import Rendering, SemanticStyleGAN
+from semwave.images import resized
 from semwave.layout import CODE_SIZE, CODES
 from semwave.parser import INPUT
 
@@ -61,10 +61,7 @@ class DistilledGenerator(nn.Module):
         if size not in {*self.sizes, PICTURE, INPUT}:
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
         rendering = self.render(self._coordinates(codes), segment=False)
-        image, own = rendering.image, rendering.image.shape[-1]
-        if size != own:
-            image = functional.interpolate(image, size=(size, size), mode="bilinear", antialias=size < own)
-        return Faces(image, rendering.masks)
+        return Faces(resized(rendering.image, size), rendering.masks)
 
     def _coordinates(self, codes: Tensor) -> Tensor:
         if codes.shape[1:] != (CODES, CODE_SIZE):

@@ -100,7 +100,7 @@ class Convolution(nn.Module):
         if self.depthwise is not None:
             x = functional.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
         x = functional.conv2d(x, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2)
-        return functional.leaky_relu_(x + self.noise.to(x.dtype), 0.2)
+        return functional.leaky_relu_(x.add_(self.noise.to(x.dtype)), 0.2)
 
 
 class Block(nn.Module):

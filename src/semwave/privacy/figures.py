@@ -48,7 +48,7 @@ def draw(model: models.Model, out: Path, size: int, seed: int) -> list[Path]:
         }
         for name, privacies in ways.items():
             received = [_received(model, photo, privacy, size, seed) for privacy in privacies]
-            sent = torch.nn.functional.interpolate(photo, size=(size, size), mode="bilinear", antialias=True)
+            sent = images.resized(photo, size)
             figures[name].append(_row([sent, *received]))
     for name, rows in figures.items():
         images.write_png(out / name, np.concatenate(rows))

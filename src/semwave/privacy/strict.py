@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from semwave import model as models
 from semwave.errors import SemwaveError
+from semwave.images import resized
 from semwave.layout import PARTS, part_index
 from semwave.parser import INPUT
 from semwave.privacy.knowledge import CELLS, Knowledge
@@ -98,9 +99,8 @@ def without_region(images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     # A pixel is private if the region touches it, whichever of the two is finer.
     private = functional.adaptive_max_pool2d(region[:, None].float(), width) > 0
     visible = torch.where(private, 0.0, images)
-    options = {"size": (INPUT, INPUT), "mode": "bilinear", "antialias": width > INPUT}
-    seen = functional.interpolate((~private).float(), **options) > 1 - 1e-4
-    return torch.where(seen, functional.interpolate(visible, **options), 0.0), seen
+    seen = resized((~private).float(), INPUT) > 1 - 1e-4
+    return torch.where(seen, resized(visible, INPUT), 0.0), seen
 
 
 def choose_prototypes(

@@ -12,6 +12,7 @@ from semwave.channels import CHANNELS
 from semwave.codespace import COORDINATES
 from semwave.correction import PICTURE
 from semwave.flow import CodeFlow
+from semwave.images import resized
 from semwave.layout import CODES
 from semwave.metrics import LPIPS
 from semwave.model import Model
@@ -156,8 +157,7 @@ def train_codec(
         real, _labels = augment(to_float(photos.images[index]), photos.labels[index], random, strength=strength)
         made, truth = batch_of(faces, pick(len(faces["images"]), generated, random))
         real, made = real.to(device), made.to(device)
-        shrunk = functional.interpolate(real, size=(INPUT, INPUT), mode="bilinear", antialias=True)
-        images = torch.cat([shrunk, made])
+        images = torch.cat([resized(real, INPUT), made])
         quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
         snr_db = draw_snr_db(len(images), random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
