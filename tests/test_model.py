@@ -10,7 +10,7 @@ from semwave.codespace import LAYOUT_CODE
 from semwave.errors import SemwaveError
 from semwave.layout import CODE_SIZE, CODES
 from semwave.masks import NUMBERS
-from semwave.model import MODELS, Model, load_model
+from semwave.model import MODELS, Model, load_model, weights_digest
 from semwave.residual import CODES_K, PLANS, Residual
 
 FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
@@ -179,3 +179,22 @@ def test_steps_of_inversion_are_counted_with_and_without_a_channel(model):
     )
     assert [step for step, _ in calls] == [1, 1] and calls[0][1] != calls[1][1]
     assert not torch.equal(plain, channel)
+
+
+def test_a_digest_tells_the_weights_that_are_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "other", tmp_path)
+    names = ("generator", "residual-256", "residual-2560")
+    asked = {"all": PLANS, 256: (256,), 2560: (2560,), "codes alone": ()}
+
+    def digests():
+        return {what: weights_digest("other", residuals) for what, residuals in asked.items()}
+
+    for name in names:
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    changes = {}
+    for name in names:
+        before = digests()
+        (tmp_path / f"{name}.safetensors").write_bytes(b"another " + name.encode())
+        changes[name] = {what for what, digest in digests().items() if digest != before[what]}
+    assert changes == {"generator": {*asked}, "residual-256": {"all", 256}, "residual-2560": {"all", 2560}}
+    assert len(set(digests().values())) == len(asked)

@@ -72,7 +72,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     model = models.load_model(name)
     listing = data / "train.txt"
     digest = file_digest(listing) if listing.is_file() else "generated"
-    path = folder / f"{name}-{models.weights_digest(name)}-{digest}-{seed}.pt"
+    path = folder / f"{name}-{models.weights_digest(name, ())}-{digest}-{seed}.pt"
     if not path.is_file():
         save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
     kept = torch.load(path, weights_only=True)
@@ -116,12 +116,12 @@ def schemes(name: str, data: Path, folder: Path, seed: int) -> Iterator[Ours]:
     For every k in 256, 512 ... 2560 with the flow and without ("-no-flow"); for the first and the last also fitted
     without channel noise ("-no-noise"), with the flow. Models of the same codes share their codecs.
     """
-    model, codes, digest = models.load_model(name), models.codes_of(name), models.weights_digest(name)
+    model, codes, digest = models.load_model(name), models.codes_of(name), models.weights_digest(name, ())
     for flow, source in sources(codes, data, folder, seed).items():
         for k in KS:
             for noisy in (True, False) if flow and k in ENDS else (True,):
                 kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if noisy else '-no-noise'}"
-                path = folder / f"{codes}-{kind}-{models.weights_digest(codes)}-{seed}.safetensors"
+                path = folder / f"{codes}-{kind}-{models.weights_digest(codes, ())}-{seed}.safetensors"
                 if not path.is_file():
                     fit_codec(source, k, noisy, path, seed)
                 codec = Codec(k, WIDTH)

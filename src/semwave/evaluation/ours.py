@@ -66,7 +66,7 @@ class Ours:
 def shipped(model: str, k: int, residual: bool = True) -> Ours:
     """The shipped ``model`` with its own codec for ``k``; without ``residual`` codes are all that is sent."""
     loaded, name = models.load_model(model), f"{model}{'' if residual else '-codes'}-k{k}"
-    return Ours(name, models.weights_digest(model), loaded, k, inversion(loaded), residual)
+    return Ours(name, models.weights_digest(model, (k,) if residual else ()), loaded, k, inversion(loaded), residual)
 
 
 @cache

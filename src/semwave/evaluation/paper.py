@@ -128,7 +128,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
         ours = {job.scheme.name: job.scheme for job in jobs}
         for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
             codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]
-        keys = [models.weights_digest(name), *(ours[fit].key for fit in codecs)]
+        keys = [models.weights_digest(name, ()), *(ours[fit].key for fit in codecs)]
         told = digest(keys, seed, align_faces, [file_digest(photo.path) for photo in photos])
         path = out / "limit" / f"{name}-{told}.json"
         if not path.is_file():
