@@ -16,9 +16,11 @@ import io
 import math
 import warnings
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +105,8 @@ class Encodings:
         """The encoding by one of ``codecs`` with the least squared error whose frame has at most ``budget`` bytes; None
         if none has."""
         sides = [side for side in SIDES if side <= len(self.original)]
-        fitting = [self._finest(codec, side, budget - SIDE_INFORMATION) for codec in codecs for side in sides]
+        with ThreadPoolExecutor() as pool:
+            fitting = pool.map(lambda pair: self._finest(*pair, budget - SIDE_INFORMATION), product(codecs, sides))
         return min((coded for coded in fitting if coded), key=lambda coded: coded.mse, default=None)
 
     def _finest(self, codec: str, side: int, budget: int) -> Coded | None:

@@ -62,7 +62,7 @@ def measure(
     Raises:
         SemwaveError: a list or a photo that cannot be read.
     """
-    folder = out / f"measured-{models.weights_digest(model.name)}-{seed}"
+    folder = out / f"measured-{models.weights_digest(model.name, (K,))}-{seed}"
     measuring = _Measuring(model, seed, lpips)
     tests, learned = find_photos([data / "test.txt"])[:limit], data / "train.txt"
     trains = find_photos([learned])[:limit] if learned.is_file() else []
