@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec, symbol_power
+from semwave.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec, symbol_power
 from semwave.codespace import COORDINATES
 from semwave.layout import CODES
 
@@ -73,8 +73,18 @@ def test_between_the_layers_is_a_nonlinearity(codec):
     assert not torch.allclose(bent.decode(codec.encode(n), snr_db), codec.decode(codec.encode(n), snr_db), atol=0.01)
 
 
-def test_the_large_codec_has_15_million_weights():
-    assert sum(p.numel() for p in Codec(2560, WIDTHS[2560]).parameters()) == pytest.approx(15e6, rel=0.03)
+def test_symbols_that_are_not_used_are_zero_and_cost_nothing():
+    codec = Codec(64, BUSY, 40).requires_grad_(False)
+    symbols = codec.encode(gaussians(3))
+    assert symbols.shape == (3, 64) and (symbols[:, 40:] == 0).all() and (symbols[:, :40] != 0).all()
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(3))
+    snr_db, noise = torch.full((3,), 10.0), torch.nn.functional.pad(torch.randn(3, 24), (40, 0))
+    assert torch.equal(codec.decode(symbols + noise, snr_db), codec.decode(symbols, snr_db))
+
+
+def test_the_large_codec_has_6_million_weights():
+    large = Codec(2560, WIDTHS[2560], USED[2560])
+    assert sum(p.numel() for p in large.parameters()) == pytest.approx(5.7e6, rel=0.03)
 
 
 def test_a_noisier_symbol_counts_less(codec):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from semwave.channels import make_channel
@@ -24,7 +25,7 @@ from semwave.residual import (
 from semwave.training.data import Photos, to_float
 from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule
-from semwave.training.residual import arrived_pictures, start_residual, train_blend
+from semwave.training.residual import arrived_pictures, earlier_blend, start_residual, train_blend
 
 FREQUENCIES_OF = {256: 6, 2560: 24}
 
@@ -126,6 +127,18 @@ def test_an_untrained_blend_adds_what_is_missing(size):
     assert (coarse(blended) - wanted).square().mean() < 0.05 * (coarse(picture) - wanted).square().mean()
 
 
+def test_what_it_adds_at_512_px_is_detail_alone():
+    blend, picture, wanted = Blend(), smooth(1, 1).repeat_interleave(8, 2).repeat_interleave(8, 3), smooth(1, 2)
+    pictures = {}
+    for weight in (0.0, 0.05):
+        torch.nn.init.normal_(blend.fine.weight, std=weight, generator=seeded()) if weight else None
+        for shown_at in (coarse(picture).repeat_interleave(4, 2).repeat_interleave(4, 3), picture):
+            pictures[weight, shown_at.shape[-1]] = blend(shown_at, wanted, torch.full((1,), 10.0))
+    assert torch.equal(pictures[0.0, 256], pictures[0.05, 256])
+    added = pictures[0.05, 512] - pictures[0.0, 512]
+    assert added.std() > 0.01 and functional.avg_pool2d(added, 8).std() < 0.1 * added.std()
+
+
 class Distance(LPIPS):
     """Stands for LPIPS, whose weights tests do not have."""
 
@@ -156,6 +169,17 @@ def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
         assert residual.blend.last.weight.abs().max() > 0
     first, last = (float(logs[1][i].split('"loss": ')[1].split(",")[0]) for i in (0, -1))
     assert last < first and logs[0][0].split('"psnr"')[1] == logs[1][0].split('"psnr"')[1]
+
+
+def test_a_blend_starts_from_its_own_or_the_widest(tmp_path):
+    assert earlier_blend(tmp_path, 256) == {}
+    blends = {k: Residual(PLANS[k]) for k in PLANS}
+    for k, own in ((2560, 2560), (256, 256)):
+        state = {name: tensor.contiguous() for name, tensor in blends[k].state_dict().items()}
+        save_file(state, tmp_path / f"residual-{k}.safetensors")
+        start = Blend()
+        start.load_state_dict(earlier_blend(tmp_path, 256))
+        assert torch.equal(start.enter[0].weight, blends[own].blend.enter[0].weight)
 
 
 @pytest.mark.parametrize("k", PLANS)

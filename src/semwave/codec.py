@@ -3,32 +3,39 @@
     N (B,28,256) -> one layer a code (256 -> width) -> PReLU -> one layer over all codes -> unit power -> X (B,k)
     Y (B,k)      -> Wiener gain of every symbol at the SNR -> one layer over all codes -> PReLU -> one a code -> N^
 
-The first layer does not mix codes, which keeps k = 2560 at 15 million weights. The start is the best linear codec for
-the codes' covariance, in closed form (Lee and Petersen 1976); training goes on from there.
+The first layer does not mix codes, and at k = 2560 only 800 symbols carry anything: power is worth more
+in them than in the others at the SNRs it is made for (reverse water-filling). That keeps it at 6 million weights. The
+start is the best linear codec for the codes' covariance, in closed form (Lee and Petersen 1976); training goes on.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from semwave.codespace import COORDINATES
 from semwave.layout import CODES
 
 DESIGN_SNR_DB = 7.5
 WIDTHS = {256: 64, 2560: 96}
+USED = {256: 256, 2560: 800}
+"""Numbers a code between the layers, and symbols that carry anything, by k."""
 
 
 class Codec(nn.Module):
-    """Channel encoder and decoder for ``k`` real symbols an image; ``width`` numbers a code between the layers."""
+    """Channel encoder and decoder for ``k`` real symbols an image; ``width`` numbers a code between the layers.
 
-    def __init__(self, k: int, width: int):
+    The symbols after the first ``used`` ones are zero; without a number all are used.
+    """
+
+    def __init__(self, k: int, width: int, used: int | None = None):
         super().__init__()
-        self.k, self.width = k, width
+        self.k, self.width, self.used = k, width, used or k
         self.encode_code = nn.Parameter(torch.randn(CODES, COORDINATES, width) * COORDINATES**-0.5)
         self.encode_bias = nn.Parameter(torch.zeros(CODES, width))
         self.encode_slope = nn.PReLU(init=1.0)
-        self.encode_all = nn.Linear(CODES * width, k)
-        self.log_power = nn.Parameter(torch.zeros(k))
-        self.decode_all = nn.Linear(k, CODES * width)
+        self.encode_all = nn.Linear(CODES * width, self.used)
+        self.log_power = nn.Parameter(torch.zeros(self.used))
+        self.decode_all = nn.Linear(self.used, CODES * width)
         self.decode_slope = nn.PReLU(init=1.0)
         self.decode_code = nn.Parameter(torch.randn(CODES, width, COORDINATES) * width**-0.5)
         self.decode_bias = nn.Parameter(torch.zeros(CODES, COORDINATES))
@@ -36,14 +43,14 @@ class Codec(nn.Module):
     def encode(self, n: Tensor) -> Tensor:
         """Symbols (B, k) with mean square 1 in every image, of Gaussian numbers ``n`` (B, 28, 256)."""
         hidden = torch.einsum("bci,ciw->bcw", n, self.encode_code) + self.encode_bias
-        symbols = self.encode_all(self.encode_slope(hidden).flatten(1))
+        symbols = functional.pad(self.encode_all(self.encode_slope(hidden).flatten(1)), (0, self.k - self.used))
         return symbols * symbols.square().mean(1, keepdim=True).clamp_min(1e-12).rsqrt()
 
     def decode(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
         """Gaussian numbers (B, 28, 256) of equalised ``symbols`` (B, k) received at ``snr_db`` (B,)."""
         power = self.log_power.exp()
         noise = 10 ** (-snr_db / 10)
-        symbols = symbols * (power / (power + noise[:, None]))
+        symbols = symbols[:, : self.used] * (power / (power + noise[:, None]))
         hidden = self.decode_slope(self.decode_all(symbols)).unflatten(1, (CODES, self.width))
         return torch.einsum("bcw,cwi->bci", hidden, self.decode_code) + self.decode_bias
 
@@ -69,7 +76,7 @@ class Codec(nn.Module):
         )
         joint = 0.8 * joint + 0.2 * within
         values, vectors = torch.linalg.eigh(joint.float())
-        values, vectors = values[-self.k :].double().clamp_min(1e-12), vectors[:, -self.k :].double()
+        values, vectors = values[-self.used :].double().clamp_min(1e-12), vectors[:, -self.used :].double()
         power = symbol_power(values, self.k, 10 ** (-DESIGN_SNR_DB / 10))
         gain = (power / values).sqrt()
         self.encode_code.copy_(root @ top)

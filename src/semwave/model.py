@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from semwave.checkpoint import SUFFIX, CheckpointModel
-from semwave.codec import DESIGN_SNR_DB, WIDTHS, Codec
+from semwave.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec
 from semwave.codespace import CodeSpace
 from semwave.correction import PICTURE, Corrections
 from semwave.encoder import Encoder
@@ -67,7 +67,7 @@ class Model(nn.Module):
         self.encoder = Encoder().to(memory_format=torch.channels_last)
         self.corrections = Corrections(CORRECTIONS)
         self.flow = CodeFlow() if flow else None
-        self.codec = nn.ModuleDict({str(k): Codec(k, width) for k, width in WIDTHS.items()})
+        self.codec = nn.ModuleDict({str(k): Codec(k, width, USED[k]) for k, width in WIDTHS.items()})
         self.residual = nn.ModuleDict()
         self.info: dict[str, str] = {}
         self.eval()

@@ -93,7 +93,8 @@ class Blend(nn.Module):
     """Joins a drawn picture of any size with the coarse picture that arrived.
 
     A U-Net at 128, 64 and 32 px reads the drawn picture and what the coarse one makes of it, 256 px each, and says what
-    to add at 256 px and how much of the drawn picture's finer detail to keep. It starts as plain addition.
+    to add at 256 px, how much of the drawn picture's finer detail to keep, and what detail it lacks. It starts as plain
+    addition.
     """
 
     def __init__(self, widths: tuple[int, int, int] = (64, 96, 128)):
@@ -104,9 +105,8 @@ class Blend(nn.Module):
         self.bottom = _convolutions(b, c)
         self.middle = _convolutions(b + c, b)
         self.leave = _convolutions(a + b, a)
-        self.last = nn.Conv2d(a, 4 * 4, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = _silent(a, 4 * 4)
+        self.fine = _silent(a, 3 * 16)
 
     def forward(self, picture: Tensor, coarse_picture: Tensor, snr_db: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) of drawn ones ``picture`` (B, 3, S, S) and ``coarse_picture`` (B, 3, 64, 64), which
@@ -125,8 +125,9 @@ class Blend(nn.Module):
         told = functional.pixel_shuffle(self.last(x), 2).float()
         if picture.shape[-1] <= INPUT:
             return picture + _at(added + told[:, :3], picture.shape[-1])
-        keep, detail = 1 + told[:, 3:], picture - _at(small, picture.shape[-1])
-        return _at(small + added + told[:, :3], picture.shape[-1]) + _at(keep, picture.shape[-1]) * detail
+        size, keep, fine = picture.shape[-1], 1 + told[:, 3:], functional.pixel_shuffle(self.fine(x), 4).float()
+        detail = _at(keep, size) * (picture - _at(small, size))
+        return _at(small + added + told[:, :3] - _at(fine, INPUT), size) + detail + _at(fine, size)
 
 
 class Residual(nn.Module):
@@ -220,6 +221,14 @@ def _convolutions(inside: int, outside: int) -> nn.Sequential:
         nn.Conv2d(outside, outside, 3, padding=1),
         nn.LeakyReLU(0.2),
     )
+
+
+def _silent(inside: int, outside: int) -> nn.Conv2d:
+    """A layer that says nothing before it has learnt."""
+    layer = nn.Conv2d(inside, outside, 3, padding=1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _at(images: Tensor, size: int) -> Tensor:

@@ -218,14 +218,15 @@ def codec(
 
 @app.command()
 def residual(
-    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 2000,
-    batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 3.0,
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 4000,
+    batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 6.0,
     k: Annotated[list[int] | None, typer.Option(help="256 or 2560 real symbols (default: both).")] = None,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
     """What is sent beside the codes, and the network that blends it in; all else stays as it is.
 
-    The blend for k = 256 starts from that for k = 2560, if --weights has it.
+    A blend starts from the one that --weights has, that for k = 256 otherwise from that for k = 2560; another --runs
+    lets it learn on.
     """
     import torch
 
@@ -236,7 +237,7 @@ def residual(
     from semwave.training.codec import photo_codes
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
-    from semwave.training.residual import arrived_pictures, blend_of, start_residual, train_blend
+    from semwave.training.residual import arrived_pictures, earlier_blend, start_residual, train_blend
 
     ks = sorted(k or PLANS, reverse=True)
     if not set(ks) <= set(PLANS):
@@ -245,11 +246,10 @@ def residual(
     distance = LPIPS("alex", lpips_weights)
     photos = without_validation(read_photos(data, "train", 2 * INPUT))
     coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
-    widest = weights / f"residual-{max(PLANS)}.safetensors"
     for k in ks:
         start_residual(model, k, photos.images, coordinates)
-        if k != max(PLANS) and widest.is_file():
-            model.residuals[k].blend.load_state_dict(blend_of(widest))
+        if earlier := earlier_blend(weights, k):
+            model.residuals[k].blend.load_state_dict(earlier)
         random = torch.Generator().manual_seed(seed)
         kept = runs / f"residual-{k}-arrived.pt"
         arrived = arrived_pictures(model, k, photos.images, coordinates, random, kept)

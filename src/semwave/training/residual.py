@@ -26,6 +26,8 @@ from semwave.training.faces import save_tensors, to_bytes
 from semwave.training.loop import Schedule, fit
 
 SNR_DB = (0.0, 20.0)
+FULL_SIZE = 0.8
+"""Share of LPIPS that is taken at 512 px; the rest is of half the size."""
 SHIFT = 4
 """AlexNet looks at every fourth pixel, so LPIPS sees a picture moved by up to three: no pattern can hide from it."""
 
@@ -41,9 +43,11 @@ def start_residual(model: Model, k: int, images: Tensor, coordinates: Tensor) ->
     residual.start(torch.cat([_difference(model, k, *pair)[1] for pair in pairs]))
 
 
-def blend_of(path: Path) -> dict[str, Tensor]:
-    """The blend's weights in the file of a residual."""
-    state = load_file(path)
+def earlier_blend(weights: Path, k: int) -> dict[str, Tensor]:
+    """What a blend for ``k`` starts from: the one in the folder ``weights``, else that for the most symbols there;
+    nothing where there is neither."""
+    files = [file for of in (k, max(PLANS)) if (file := weights / f"residual-{of}.safetensors").is_file()]
+    state = load_file(files[0]) if files else {}
     return {name.removeprefix("blend."): tensor for name, tensor in state.items() if name.startswith("blend.")}
 
 
@@ -98,7 +102,8 @@ def train_blend(
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
         pairs = [(picture, truth), [functional.avg_pool2d(images, 2) for images in (picture, truth)]]
         distances = [lpips(*(images[..., down:, right:] for images in pair)).mean() for pair in pairs]
-        total = MSE_WEIGHT * squared.mean() + lpips_weight * sum(distances) / 2
+        perceived = FULL_SIZE * distances[0] + (1 - FULL_SIZE) * distances[1]
+        total = MSE_WEIGHT * squared.mean() + lpips_weight * perceived
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
 
