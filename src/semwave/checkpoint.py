@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.codec import USED, WIDTHS, Codec
+from semwave.codec import WIDTHS, Codec
 from semwave.codespace import COORDINATES, SAMPLES, CodeSpace
 from semwave.errors import SemwaveError
 from semwave.generators.faces import Faces
@@ -66,7 +66,7 @@ class CheckpointModel(nn.Module):
         with torch.no_grad():
             self.space.measure(self.generator.map(torch.randn(SAMPLES, CODE_SIZE, generator=random)))
             faces = self.space.coordinates(self.sample(FACES, random))
-        self.codecs = {k: Codec(k, width, USED[k]) for k, width in WIDTHS.items()}
+        self.codecs = {k: Codec(k, width) for k, width in WIDTHS.items()}
         # Coordinates are white; an error counts by how far it moves the code.
         spread = self.space.directions.square().sum(0)
         for codec in self.codecs.values():

@@ -3,9 +3,9 @@
     N (B,28,256) -> one layer a code (256 -> width) -> PReLU -> one layer over all codes -> unit power -> X (B,k)
     Y (B,k)      -> Wiener gain of every symbol at the SNR -> one layer over all codes -> PReLU -> one a code -> N^
 
-The first layer does not mix codes, and at k = 2560 only 800 symbols carry anything: power is worth more
-in them than in the others at the SNRs it is made for (reverse water-filling). That keeps it at 6 million weights. The
-start is the best linear codec for the codes' covariance, in closed form (Lee and Petersen 1976); training goes on.
+The first layer does not mix codes, and the shipped codec for k = 2560 leaves all but 800 symbols empty: at the SNRs it
+is made for, power is worth more in those (reverse water-filling). That keeps it at 6 million weights. The start is the
+best linear codec for the codes' covariance, in closed form (Lee and Petersen 1976); training goes on from there.
 """
 
 import torch
@@ -18,7 +18,7 @@ from semwave.layout import CODES
 DESIGN_SNR_DB = 7.5
 WIDTHS = {256: 64, 2560: 96}
 USED = {256: 256, 2560: 800}
-"""Numbers a code between the layers, and symbols that carry anything, by k."""
+"""Of the shipped codecs, by k: numbers a code between the layers, and symbols that carry anything."""
 
 
 class Codec(nn.Module):
