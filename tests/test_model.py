@@ -11,7 +11,7 @@ from semwave.errors import SemwaveError
 from semwave.layout import CODE_SIZE, CODES
 from semwave.masks import NUMBERS
 from semwave.model import MODELS, Model, load_model, weights_digest
-from semwave.residual import CODES_K, PLANS, Residual
+from semwave.residual import CODES_K, PLANS, Residual, coarse, lacking
 
 FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
 
@@ -131,22 +131,24 @@ def test_a_model_without_a_flow(codes, tmp_path):
 
 @pytest.mark.parametrize("k", PLANS)
 def test_beside_the_codes_goes_what_they_lack(model, codes, k):
-    all_symbols, photo = model.encode(codes, CODES_K), torch.rand(2, 3, 64, 64)
+    all_symbols, photo = model.encode(codes, CODES_K), torch.rand(2, 3, 256, 256)
     residual = Residual(PLANS[k]).choose(all_symbols).start(torch.randn(8, 3, 64, 64))
     model.residual[str(k)] = residual
     try:
         carried = residual.carry(all_symbols)
-        lacking = photo - model.expected(carried)
-        assert torch.equal(lacking, photo - model.coarse(model.decode(carried, 40.0)))
+        drawn = model.expected(carried)
+        torch.testing.assert_close(coarse(drawn), model.coarse(model.decode(carried, 40.0)))
+        told = residual.difference(lacking(photo, drawn), drawn)
+        torch.testing.assert_close(told, coarse(photo) - coarse(drawn))  # before the emphasis has learnt
         symbols = model.encode_with_residual(codes, k, photo)
-        assert torch.equal(symbols, residual.join(carried, lacking)) and symbols.shape == (2, k)
-        nothing = torch.zeros(2, 1, 64, 64, dtype=torch.bool)
+        assert torch.equal(symbols, residual.join(carried, told)) and symbols.shape == (2, k)
+        nothing = torch.zeros(2, 1, 256, 256, dtype=torch.bool)
         blind = model.encode_with_residual(codes, k, photo, nothing)
-        assert torch.equal(blind, residual.join(carried, torch.zeros_like(photo)))
+        assert torch.equal(blind, residual.join(carried, torch.zeros_like(told)))
         snr_db = torch.full((2,), 60.0)
         arrived, difference = model.decode_with_residual(symbols, snr_db)
         torch.testing.assert_close(arrived, model.decode(carried, 60.0), atol=0.05, rtol=0.05)
-        assert difference.shape == lacking.shape
+        assert difference.shape == told.shape
         blended = model.blend(codes, k, torch.rand(2, 3, 256, 256), difference, snr_db)
         assert blended.shape == (2, 3, 256, 256) and f"residual-{k}" in model.files()
     finally:

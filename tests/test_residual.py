@@ -1,5 +1,7 @@
 """What is sent beside the codes: exact without noise, gentle with it, and blind to what is private."""
 
+import json
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,19 +15,19 @@ from semwave.model import WEIGHTS, Model
 from semwave.residual import (
     COARSE,
     CODES_K,
+    EMPHASISED,
     LOUDEST,
     PLANS,
     Blend,
     Residual,
     coarse,
     cosines,
-    shown,
-    wholly,
+    lacking,
 )
-from semwave.training.data import Photos, to_float
+from semwave.training.data import Photos
 from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule
-from semwave.training.residual import arrived_pictures, earlier_blend, start_residual, train_blend
+from semwave.training.residual import arrived_pictures, earlier_networks, start_residual, train_residual
 
 FREQUENCIES_OF = {256: 6, 2560: 24}
 
@@ -108,14 +110,36 @@ def test_the_error_grows_gently_with_the_noise(residual):
     assert errors[2] < 0.2
 
 
-def test_coarse_pictures_average_pixels_and_leave_out_cells_that_are_not_wholly_seen():
-    images = torch.rand(1, 3, 512, 512, generator=seeded())
-    torch.testing.assert_close(coarse(images)[0, :, 3, 5], images[0, :, 24:32, 40:48].mean((1, 2)))
-    assert (shown(images) - coarse(images)).abs().mean() < 0.05
+def test_what_is_lacking_is_the_difference_of_what_is_seen():
+    photo, drawn = torch.rand(1, 3, 256, 256, generator=seeded()), torch.rand(1, 3, 128, 128, generator=seeded(1))
+    difference = lacking(photo, drawn)
+    torch.testing.assert_close(coarse(difference), coarse(photo) - coarse(drawn))
+    torch.testing.assert_close(difference[0, :, 10, 21], photo[0, :, 10, 21] - drawn[0, :, 5, 10])
     seen = torch.ones(1, 1, 256, 256, dtype=torch.bool)
     seen[..., 10, 21] = False
-    visible, whole = wholly(images[..., ::2, ::2], seen)
-    assert visible.shape == (1, 3, 64, 64) and whole.sum() == 64 * 64 - 1 and not whole[0, 0, 2, 5]
+    assert (lacking(photo, drawn, seen)[0, :, 10, 21] == 0).all()
+
+
+@pytest.fixture(scope="module")
+def emphatic():
+    torch.manual_seed(0)
+    residual = Residual(PLANS[2560])
+    torch.nn.init.normal_(residual.emphasis.last.weight, std=0.05)
+    return residual.requires_grad_(False)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 200), st.integers(0, 200), st.integers(1, 56), st.sampled_from([0.0, 1.0, float("nan")]))
+def test_what_is_sent_says_nothing_of_what_is_not_seen(emphatic, top, left, width, inside):
+    photo, drawn = torch.rand(1, 3, 256, 256, generator=seeded()), torch.rand(1, 3, 128, 128, generator=seeded(1))
+    seen = torch.ones(1, 1, 256, 256, dtype=torch.bool)
+    seen[..., top : top + width, left : left + width] = False
+    changed = torch.where(seen, photo, inside)
+    told, other = (emphatic.difference(lacking(of, drawn, seen), drawn, seen) for of in (photo, changed))
+    assert torch.equal(told, other)
+    hidden = functional.max_pool2d((~seen).float(), 4)[0, 0] > 0
+    assert (told[0, :, hidden] == 0).all() and (told[0, :, ~hidden] != 0).any()
+    assert not torch.equal(told, emphatic.difference(lacking(photo, drawn), drawn))
 
 
 @pytest.mark.parametrize("size", [128, 256, 512, 1024])
@@ -149,12 +173,12 @@ class Distance(LPIPS):
         return (a - b).abs().mean((1, 2, 3))
 
 
-def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
+def test_emphasis_and_blend_learn_what_addition_gets_wrong(tmp_path):
     images = torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded())
     arrived = {
         "drawn": torch.randint(0, 256, (4, 3, 512, 512), dtype=torch.uint8, generator=seeded(1)),
         "symbols": uneven(4),
-        "difference": smooth(4),
+        "sketch": torch.zeros(4, 3, 128, 128),
         "coarse": torch.zeros(4, 3, 64, 64),
         "snr_db": torch.full((4,), 10.0),
     }
@@ -162,24 +186,40 @@ def test_the_blend_learns_what_addition_gets_wrong(tmp_path):
     logs = []
     for steps in (1, 12):
         torch.manual_seed(0)
-        residual = started(PLANS[2560]).requires_grad_(True)
-        schedule = Schedule(steps, 1, 3e-3, warmup=1)
-        train_blend(residual, photos, arrived, Distance(), tmp_path / str(steps), schedule, 1.0, "no")
-        logs.append((tmp_path / str(steps) / "log.jsonl").read_text().splitlines())
-        assert residual.blend.last.weight.abs().max() > 0
-    first, last = (float(logs[1][i].split('"loss": ')[1].split(",")[0]) for i in (0, -1))
-    assert last < first and logs[0][0].split('"psnr"')[1] == logs[1][0].split('"psnr"')[1]
+        residual = started(PLANS[2560])
+        run = tmp_path / str(steps)
+        train_residual(residual, photos, arrived, Distance(), run, Schedule(steps, 1, 3e-3, warmup=1), 1.0, "no")
+        logs.append([json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()])
+    assert residual.blend.last.weight.abs().max() > 0 and residual.emphasis.last.weight.abs().max() > 0
+    assert logs[1][-1]["loss"] < logs[1][0]["loss"] and logs[0][0]["psnr"] == logs[1][0]["psnr"]
 
 
-def test_a_blend_starts_from_its_own_or_the_widest(tmp_path):
-    assert earlier_blend(tmp_path, 256) == {}
-    blends = {k: Residual(PLANS[k]) for k in PLANS}
+def test_what_has_learnt_to_exaggerate_is_settled():
+    residual, symbols = started(PLANS[2560]), uneven(64)
+    loud = 5 * smooth(64)
+    before = residual.join(symbols, loud)
+    residual.settle(loud)
+    joined = residual.join(symbols, loud)
+    codes, quiet = joined.square().split((PLANS[2560].codes, 2560 - PLANS[2560].codes), 1)
+    assert (quiet.sum(1) / codes.sum(1)).mean() == pytest.approx(
+        EMPHASISED * PLANS[2560].quiet / PLANS[2560].loud, rel=0.05
+    )
+    assert before[:, : PLANS[2560].codes].square().sum() < codes.sum()
+    found = residual.split(joined, torch.full((64,), 60.0))[2]
+    assert (found - loud).square().mean() < 1e-3 * loud.square().mean()
+
+
+def test_networks_start_from_their_own_or_the_widest(tmp_path):
+    assert earlier_networks(tmp_path, 256) == {}
+    residuals = {k: Residual(PLANS[k]) for k in PLANS}
     for k, own in ((2560, 2560), (256, 256)):
-        state = {name: tensor.contiguous() for name, tensor in blends[k].state_dict().items()}
+        state = {name: tensor.contiguous() for name, tensor in residuals[k].state_dict().items()}
         save_file(state, tmp_path / f"residual-{k}.safetensors")
-        start = Blend()
-        start.load_state_dict(earlier_blend(tmp_path, 256))
-        assert torch.equal(start.enter[0].weight, blends[own].blend.enter[0].weight)
+        start = Residual(PLANS[256])
+        start.load_state_dict(earlier_networks(tmp_path, 256), strict=False)
+        for network in ("emphasis", "blend"):
+            enter = (getattr(of, network).enter[0].weight for of in (start, residuals[own]))
+            assert torch.equal(*enter)
 
 
 @pytest.mark.parametrize("k", PLANS)
@@ -196,8 +236,8 @@ def test_what_training_reads_is_what_arrives(k, tmp_path):
     assert arrived["drawn"].shape == faces.shape and arrived["snr_db"].min() >= 0 and arrived["snr_db"].max() <= 20
     with torch.no_grad():
         symbols = residual.carry(model.encode(model.space.codes(coordinates), CODES_K))
-        lacking = shown(to_float(faces)) - model.expected(symbols)
+        drawn = model.expected(symbols)
     torch.testing.assert_close(arrived["symbols"], symbols, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(arrived["difference"], lacking, atol=0.02, rtol=0)
+    torch.testing.assert_close(arrived["sketch"], drawn, atol=0.05, rtol=0)
     kept = arrived_pictures(model, k, faces[:0], coordinates, seeded(9), tmp_path / "arrived.pt")
     assert all(torch.equal(kept[name], arrived[name]) for name in arrived)

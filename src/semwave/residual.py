@@ -1,8 +1,9 @@
 """What codes cannot say: a coarse residual, sent beside them.
 
-    codes' symbols (B,256) -> the loudest of them, unit power -> boost -------------------------------+
-    photo -> 64 x 64 -+                                                                               |
-    picture of codes -> 64 x 64 -> difference D -> DCT -> the coefficients that vary most -> gains ---+-> X (B,k)
+    codes' symbols (B,256) -> the loudest of them, unit power -> boost ------------------------+
+    photo, 256 px, less picture of codes -> 64 x 64 --+                                        |
+                           -> emphasis, 64 x 64 ------+-> D -> DCT -> those that vary most, ---+-> X (B,k)
+                                                                      with gains
 
     Y -> power of the codes' symbols: by how much X was scaled -> codes' symbols, those not sent zero
       -> every coefficient as far as it can be trusted -> D^ + picture of codes, 64 x 64 -> coarse picture
@@ -14,8 +15,10 @@
 | 2560 | 256                      | 4           | 2304         |
 
 Coefficients go on air as they are, scaled by fixed gains (linear coding, Lee and Petersen 1976), so that their error
-grows gently with the noise. Codes have unit power in every image, so the power that arrives in their symbols says how
-X was scaled, and nothing is sent beside it. Not in the paper, whose codes are all that is sent.
+grows gently with the noise. Emphasis and blend are networks that learn together, through the noise: what to say of the
+difference, and what to make of what arrives (as Deep JSCC does of a whole picture). Codes have unit power in every
+image, so the power that arrives in their symbols says how X was scaled, and nothing is sent beside it. Not in the
+paper, whose codes are all that is sent.
 """
 
 import math
@@ -26,7 +29,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.codec import DESIGN_SNR_DB, symbol_power
-from semwave.images import resized
 from semwave.parser import INPUT
 
 CODES_K = 256
@@ -34,6 +36,8 @@ CODES_K = 256
 COARSE = 64
 FREQUENCIES = 40
 """Horizontal and vertical frequencies that may be sent."""
+EMPHASISED = 1.4
+"""Energy of the coefficients once their emphasis has learnt, as a multiple of what the plan gives them."""
 LOUDEST = 6.0
 """Energy that the coefficients of one image may have, as a multiple of the mean; more is scaled down."""
 
@@ -70,15 +74,11 @@ def coarse(images: Tensor) -> Tensor:
     return functional.avg_pool2d(images, images.shape[-1] // COARSE)
 
 
-def shown(images: Tensor) -> Tensor:
-    """The coarse picture (B, 3, 64, 64) of photographs ``images`` (B, 3, H, H)."""
-    return coarse(resized(images, INPUT))
-
-
-def wholly(visible: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The coarse picture (B, 3, 64, 64) of ``visible`` (B, 3, 256, 256), and where it averages pixels that are all
-    ``seen`` (B, 1, 256, 256), as (B, 1, 64, 64) bool."""
-    return coarse(visible), functional.avg_pool2d(seen.float(), INPUT // COARSE) == 1
+def lacking(photo: Tensor, drawn: Tensor, seen: Tensor | None = None) -> Tensor:
+    """What a picture ``drawn`` (B, 3, w, w) lacks of ``photo`` (B, 3, 256, 256); zero where that is not ``seen`` (B, 1,
+    256, 256) bool."""
+    difference = photo - functional.interpolate(drawn, scale_factor=photo.shape[-1] // drawn.shape[-1])
+    return difference if seen is None else torch.where(seen, difference, 0.0)
 
 
 def cosines(size: int) -> Tensor:
@@ -87,6 +87,25 @@ def cosines(size: int) -> Tensor:
     rows = torch.cos(math.pi / size * torch.arange(size)[:, None] * places) * (2 / size) ** 0.5
     rows[0] /= 2**0.5
     return rows.float()
+
+
+class Emphasis(nn.Module):
+    """What to say of what a picture lacks, beside its average: a U-Net at 64 and 32 px, which starts with nothing."""
+
+    def __init__(self, widths: tuple[int, int] = (64, 96)):
+        super().__init__()
+        a, b = widths
+        self.enter = _convolutions(3 * 16 + 3 * 4, a)
+        self.bottom = nn.Sequential(_convolutions(a, b), _convolutions(b, b))
+        self.leave = _convolutions(a + b, a)
+        self.last = _silent(a, 3)
+
+    def forward(self, lacking: Tensor, drawn: Tensor) -> Tensor:
+        """(B, 3, 64, 64) of what is ``lacking`` (B, 3, 256, 256) in the picture ``drawn`` (B, 3, 128, 128)."""
+        seen = torch.cat([functional.pixel_unshuffle(lacking, 4), functional.pixel_unshuffle(drawn, 2)], 1)
+        x = self.enter(seen.contiguous(memory_format=torch.channels_last))
+        y = self.bottom(functional.avg_pool2d(x, 2))
+        return self.last(self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))).float()
 
 
 class Blend(nn.Module):
@@ -144,6 +163,7 @@ class Residual(nn.Module):
         self.register_buffer("gain", torch.ones(count))
         self.register_buffer("power", torch.ones(count))
         self.register_buffer("cosines", cosines(COARSE)[:FREQUENCIES], persistent=False)
+        self.emphasis = Emphasis().to(memory_format=torch.channels_last)
         self.blend = Blend().to(memory_format=torch.channels_last)
 
     @torch.no_grad()
@@ -171,6 +191,14 @@ class Residual(nn.Module):
         self.gain.copy_((power / variance[chosen]).sqrt())
         return self
 
+    @torch.no_grad()
+    def settle(self, differences: Tensor) -> "Residual":
+        """Set the energy of ``differences`` (N, 3, 64, 64), which the emphasis has learnt to exaggerate."""
+        share = EMPHASISED * self.plan.quiet / self._quiet(differences).square().sum(1).mean()
+        self.power.mul_(share)
+        self.gain.mul_(share.sqrt())
+        return self
+
     def carry(self, symbols: Tensor) -> Tensor:
         """Codes' ``symbols`` (B, 256) as they arrive without noise: zero where none is sent, the others of the same
         power in every image."""
@@ -178,11 +206,19 @@ class Residual(nn.Module):
         carried = carried * (self.level / carried.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt())
         return self._placed(carried)
 
+    def difference(self, lacking: Tensor, drawn: Tensor, seen: Tensor | None = None) -> Tensor:
+        """What is to be sent, (B, 3, 64, 64), of what is ``lacking`` (B, 3, 256, 256) in the picture ``drawn`` (B, 3,
+        128, 128); zero where it would be of a pixel that is not ``seen`` (B, 1, 256, 256) bool."""
+        told = coarse(lacking) + self.emphasis(lacking, drawn)
+        if seen is None:
+            return told
+        return torch.where(functional.avg_pool2d(seen.float(), INPUT // COARSE) == 1, told, 0.0)
+
     def join(self, symbols: Tensor, difference: Tensor) -> Tensor:
         """Symbols (B, k) of mean square one in every image, of what :meth:`carry` gave, ``symbols`` (B, 256), and a
         ``difference`` (B, 3, 64, 64)."""
         carried = symbols[:, self.carried.long()] * (self.plan.boost**0.5 / self.level)
-        quiet = self._transform(difference).flatten(1)[:, self.chosen.long()] * self.gain
+        quiet = self._quiet(difference)
         most = LOUDEST * self.plan.quiet
         quiet = quiet * (most / quiet.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt().clamp_max(1)
         joined = torch.cat([carried, quiet], 1)
@@ -203,6 +239,9 @@ class Residual(nn.Module):
         planes = coefficients.unflatten(1, (3, FREQUENCIES, FREQUENCIES))
         difference = torch.einsum("bdij,cd,ih,jw->bchw", planes, self.colours, self.cosines, self.cosines)
         return codes, snr_db + 10 * loudness.log10(), difference
+
+    def _quiet(self, difference: Tensor) -> Tensor:
+        return self._transform(difference).flatten(1)[:, self.chosen.long()] * self.gain
 
     def _placed(self, carried: Tensor) -> Tensor:
         symbols = carried.new_zeros(len(carried), CODES_K)

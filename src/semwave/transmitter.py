@@ -17,10 +17,12 @@ from torch import Tensor
 
 from semwave import model as models
 from semwave.errors import SemwaveError
+from semwave.images import resized
+from semwave.parser import INPUT
 from semwave.privacy.protection import Protection
 from semwave.privacy.settings import Privacy
 from semwave.privacy.strict import without_region
-from semwave.residual import CODES_K, shown, wholly
+from semwave.residual import CODES_K
 
 MOST_REFINE_STEPS = 10_000
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -148,9 +150,8 @@ class Transmitter:
         if images is None or (self.protection and region is None):
             raise SemwaveError("what codes lack is sent too: encode needs the pictures, and what is private in them")
         if region is None:
-            return self.model.encode_with_residual(codes, self.k, shown(images))
-        visible, seen = without_region(images, region)
-        return self.model.encode_with_residual(codes, self.k, *wholly(visible, seen))
+            return self.model.encode_with_residual(codes, self.k, resized(images, INPUT))
+        return self.model.encode_with_residual(codes, self.k, *without_region(images, region))
 
 
 def _check_square(images: Tensor) -> None:

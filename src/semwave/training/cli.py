@@ -223,10 +223,10 @@ def residual(
     k: Annotated[list[int] | None, typer.Option(help="256 or 2560 real symbols (default: both).")] = None,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """What is sent beside the codes, and the network that blends it in; all else stays as it is.
+    """What is sent beside the codes, and the networks that emphasise it and blend it in; all else stays as it is.
 
-    A blend starts from the one that --weights has, that for k = 256 otherwise from that for k = 2560; another --runs
-    lets it learn on.
+    They start from those that --weights has, for k = 256 otherwise from those for k = 2560; another --runs lets them
+    learn on.
     """
     import torch
 
@@ -237,7 +237,13 @@ def residual(
     from semwave.training.codec import photo_codes
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
-    from semwave.training.residual import arrived_pictures, earlier_blend, start_residual, train_blend
+    from semwave.training.residual import (
+        arrived_pictures,
+        earlier_networks,
+        settle_residual,
+        start_residual,
+        train_residual,
+    )
 
     ks = sorted(k or PLANS, reverse=True)
     if not set(ks) <= set(PLANS):
@@ -248,14 +254,14 @@ def residual(
     coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
     for k in ks:
         start_residual(model, k, photos.images, coordinates)
-        if earlier := earlier_blend(weights, k):
-            model.residuals[k].blend.load_state_dict(earlier)
+        model.residuals[k].load_state_dict(earlier_networks(weights, k), strict=False)
         random = torch.Generator().manual_seed(seed)
         kept = runs / f"residual-{k}-arrived.pt"
         arrived = arrived_pictures(model, k, photos.images, coordinates, random, kept)
         schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
         run = runs / f"residual-{k}"
-        train_blend(model.residuals[k], photos, arrived, distance, run, schedule, lpips_weight, precision)
+        train_residual(model.residuals[k], photos, arrived, distance, run, schedule, lpips_weight, precision)
+        settle_residual(model.residuals[k], photos, arrived)
         model.save(weights, (f"residual-{k}",))
 
 

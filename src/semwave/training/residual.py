@@ -1,8 +1,9 @@
-"""Fit the coarse residual and train the network that blends it with the picture of the codes.
+"""Fit the coarse residual and train its networks: what to send of it, and how to blend it with the picture of codes.
 
     photographs -> encoder -> codes -> symbols -> which to send -> codes that arrive without noise -> picture, 128 px
     photographs, pictures -> differences -> which coefficients to send, and how loud
-    codes, difference ~~ AWGN, 0 to 20 dB ~~> picture of the codes, coarse picture -> blend -> MSE, LPIPS
+    codes ~~ AWGN, 0 to 20 dB ~~> picture of the codes
+    photograph, picture of 128 px -> emphasis -> difference ~~ AWGN ~~> coarse picture -> blend -> MSE, LPIPS
 
 All else stays as it is, so a photograph's codes go on air once; noise on the coefficients is drawn at every step.
 """
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.channels import CHANNELS
+from semwave.images import resized
 from semwave.metrics import LPIPS
 from semwave.model import Model
-from semwave.residual import CODES_K, PLANS, Blend, Residual, shown
+from semwave.parser import INPUT
+from semwave.residual import CODES_K, PLANS, Residual, coarse, lacking
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
@@ -40,20 +43,21 @@ def start_residual(model: Model, k: int, images: Tensor, coordinates: Tensor) ->
     residual = model.residual[str(k)] = Residual(PLANS[k]).choose(symbols)
     rows = range(len(images))
     pairs = ((to_float(images[i : i + 1]), coordinates[i : i + 1]) for i in track(rows, "comparing"))
-    residual.start(torch.cat([_difference(model, k, *pair)[1] for pair in pairs]))
+    residual.start(torch.cat([coarse(_lacking(model, k, *pair)[2]) for pair in pairs]))
 
 
-def earlier_blend(weights: Path, k: int) -> dict[str, Tensor]:
-    """What a blend for ``k`` starts from: the one in the folder ``weights``, else that for the most symbols there;
-    nothing where there is neither."""
+def earlier_networks(weights: Path, k: int) -> dict[str, Tensor]:
+    """What the networks of a residual for ``k`` start from: those in the folder ``weights``, else those for the most
+    symbols there; nothing where there is neither."""
     files = [file for of in (k, max(PLANS)) if (file := weights / f"residual-{of}.safetensors").is_file()]
     state = load_file(files[0]) if files else {}
-    return {name.removeprefix("blend."): tensor for name, tensor in state.items() if name.startswith("blend.")}
+    return {name: tensor for name, tensor in state.items() if name.startswith(("emphasis.", "blend."))}
 
 
-def _difference(model: Model, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor]:
+def _lacking(model: Model, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     symbols = model.residuals[k].carry(model.encode(model.space.codes(coordinates), CODES_K))
-    return symbols, shown(images) - model.expected(symbols)
+    drawn = model.expected(symbols)
+    return symbols, drawn, lacking(resized(images, INPUT), drawn)
 
 
 @torch.no_grad()
@@ -61,43 +65,56 @@ def arrived_pictures(
     model: Model, k: int, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
 ) -> dict[str, Tensor]:
     """What the codes of ``images`` (N, 3, 512, 512) uint8 draw once they have arrived, kept in ``path``: "drawn" (N, 3,
-    512, 512) uint8 and "coarse" (N, 3, 64, 64), with the "symbols", "difference" and "snr_db" that were sent."""
+    512, 512) uint8 and "coarse" (N, 3, 64, 64), at "snr_db"; with the "symbols" that were sent, and "sketch" (N, 3,
+    128, 128), the picture that the transmitter expects."""
     if path.exists():
         return torch.load(path, weights_only=True)
     channel, residual, rows = CHANNELS["awgn"](), model.residuals[k], []
     for i in track(range(len(images)), "sending photographs"):
-        symbols, difference = _difference(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
+        symbols, sketch, missing = _lacking(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
         snr_db = draw_snr_db(1, random, SNR_DB)
-        received = channel(residual.join(symbols, difference), snr_db, random)
+        received = channel(residual.join(symbols, coarse(missing)), snr_db, random)
         codes = model.decode(*residual.split(received.symbols, received.snr_db)[:2])
         with torch.autocast("cpu", torch.bfloat16):
             picture = model.generator(codes, images.shape[-1]).image.float()
-        rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, difference, snr_db))
-    names = ("drawn", "coarse", "symbols", "difference", "snr_db")
+        rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, sketch, snr_db))
+    names = ("drawn", "coarse", "symbols", "sketch", "snr_db")
     found = dict(zip(names, map(torch.cat, zip(*rows, strict=True)), strict=True))
     save_tensors(found, path)
     return found
 
 
-def train_blend(
+@torch.no_grad()
+def settle_residual(residual: Residual, photos: Photos, arrived: dict[str, Tensor]) -> Residual:
+    """Set how loud ``residual`` sends what it says of ``photos``: emphasis makes it ever louder, which costs codes
+    power, and low SNRs need them most."""
+    differences = []
+    for i in range(len(photos)):
+        photo, sketch = resized(to_float(photos.images[i : i + 1]), INPUT), arrived["sketch"][i : i + 1].float()
+        differences.append(residual.difference(lacking(photo, sketch), sketch))
+    return residual.settle(torch.cat(differences))
+
+
+def train_residual(
     residual: Residual, photos: Photos, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
     lpips_weight: float, precision: str = "bf16",
-) -> Blend:  # fmt: skip
-    """Train the blend of ``residual`` on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
+) -> Residual:  # fmt: skip
+    """Train the networks of ``residual`` on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
     channel = CHANNELS["awgn"]()
 
-    def loss(blend: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         index = pick(len(photos), schedule.batch, random)
         truth, drawn = (to_float(of[index]).to(device) for of in (photos.images, arrived["drawn"]))
-        symbols, difference, base, snr_db = (
-            arrived[name][index].float() for name in ("symbols", "difference", "coarse", "snr_db")
+        symbols, sketch, base, snr_db = (
+            arrived[name][index].float().to(device) for name in ("symbols", "sketch", "coarse", "snr_db")
         )
-        with torch.autocast("cpu", enabled=False):
+        if torch.rand((), generator=random) < 0.5:
+            truth, drawn, sketch, base = (images.flip(3) for images in (truth, drawn, sketch, base))
+        difference = residual.difference(lacking(resized(truth, INPUT), sketch), sketch)
+        with torch.autocast(device.type, enabled=False):
             received = channel(residual.join(symbols, difference), snr_db, random)
             small = base + residual.split(received.symbols, snr_db)[2]
-        if torch.rand((), generator=random) < 0.5:
-            truth, drawn, small = (images.flip(3) for images in (truth, drawn, small))
-        picture = blend(drawn, small.to(device), snr_db.to(device)).float()
+        picture = residual.blend(drawn, small, snr_db).float()
         squared = (picture - truth).square().mean((1, 2, 3))
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
         pairs = [(picture, truth), [functional.avg_pool2d(images, 2) for images in (picture, truth)]]
@@ -107,4 +124,4 @@ def train_blend(
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
 
-    return fit(residual.blend.requires_grad_(True), loss, schedule, run, precision)
+    return fit(residual.requires_grad_(True), loss, schedule, run, precision)
