@@ -39,7 +39,7 @@ from semwave.inversion import invert
 from semwave.masks import part_probabilities
 from semwave.memory import keep_freed_memory
 from semwave.parser import INPUT, FaceParser
-from semwave.residual import CODES_K, PLANS, Residual, coarse, lacking
+from semwave.residual import CODES_K, PLANS, Residual, coarse
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
@@ -152,7 +152,7 @@ class Model(nn.Module):
         residual = self.residuals[k]
         symbols = residual.carry(self.encode(codes, CODES_K))
         drawn = self.expected(symbols)
-        return residual.join(symbols, residual.difference(lacking(photo, drawn, seen), drawn, seen))
+        return residual.join(symbols, residual.difference(photo, drawn, seen))
 
     def expected(self, symbols: Tensor) -> Tensor:
         """The picture (B, 3, 128, 128) of what arrives of codes' ``symbols`` (B, 256) without noise."""

@@ -206,10 +206,12 @@ class Residual(nn.Module):
         carried = carried * (self.level / carried.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt())
         return self._placed(carried)
 
-    def difference(self, lacking: Tensor, drawn: Tensor, seen: Tensor | None = None) -> Tensor:
-        """What is to be sent, (B, 3, 64, 64), of what is ``lacking`` (B, 3, 256, 256) in the picture ``drawn`` (B, 3,
-        128, 128); zero where it would be of a pixel that is not ``seen`` (B, 1, 256, 256) bool."""
-        told = coarse(lacking) + self.emphasis(lacking, drawn)
+    def difference(self, photo: Tensor, drawn: Tensor, seen: Tensor | None = None) -> Tensor:
+        """What is to be sent, (B, 3, 64, 64), of what the picture ``drawn`` (B, 3, 128, 128) lacks of ``photo`` (B, 3,
+        256, 256). It is a function of the pixels that are ``seen`` (B, 1, 256, 256) bool, and zero where it would be of
+        others."""
+        missing = lacking(photo, drawn, seen)
+        told = coarse(missing) + self.emphasis(missing, drawn)
         if seen is None:
             return told
         return torch.where(functional.avg_pool2d(seen.float(), INPUT // COARSE) == 1, told, 0.0)

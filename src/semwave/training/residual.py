@@ -90,8 +90,8 @@ def settle_residual(residual: Residual, photos: Photos, arrived: dict[str, Tenso
     power, and low SNRs need them most."""
     differences = []
     for i in range(len(photos)):
-        photo, sketch = resized(to_float(photos.images[i : i + 1]), INPUT), arrived["sketch"][i : i + 1].float()
-        differences.append(residual.difference(lacking(photo, sketch), sketch))
+        photo = resized(to_float(photos.images[i : i + 1]), INPUT)
+        differences.append(residual.difference(photo, arrived["sketch"][i : i + 1]))
     return residual.settle(torch.cat(differences))
 
 
@@ -110,7 +110,7 @@ def train_residual(
         )
         if torch.rand((), generator=random) < 0.5:
             truth, drawn, sketch, base = (images.flip(3) for images in (truth, drawn, sketch, base))
-        difference = residual.difference(lacking(resized(truth, INPUT), sketch), sketch)
+        difference = residual.difference(resized(truth, INPUT), sketch)
         with torch.autocast(device.type, enabled=False):
             received = channel(residual.join(symbols, difference), snr_db, random)
             small = base + residual.split(received.symbols, snr_db)[2]
