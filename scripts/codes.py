@@ -5,12 +5,12 @@ Writes src/semwave/evaluation/codes.json. Half an hour; do it again where Sionna
 
 from rich.progress import track
 
-from semwave import images
-from semwave.channels import make_channel
+from semwave.air.channels import make_channel
+from semwave.baselines.separation import CODES, search
 from semwave.evaluation.registry import KS
 from semwave.evaluation.run import SNRS_DB
 from semwave.evaluation.scheme import Link
-from semwave.evaluation.separation import CODES, search
+from semwave.pictures import files
 
 if __name__ == "__main__":
     links = [Link(make_channel(name), snr_db, None) for name in ("awgn", "rayleigh") for snr_db in SNRS_DB]
@@ -19,4 +19,4 @@ if __name__ == "__main__":
     for k in KS:
         blocks = {f"{snr_db:g}": search(k, snr_db) for snr_db in track(snrs_db, f"k = {k}")}
         found[str(k)] = {snr_db: block and block.mcs for snr_db, block in blocks.items()}
-    images.write_json(CODES, found)
+    files.write_json(CODES, found)

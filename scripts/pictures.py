@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from skimage.data import astronaut
 
-from semwave import Receiver, Transmitter, align, images
-from semwave.channels import CHANNELS
-from semwave.send import side_by_side
+from semwave import Receiver, Transmitter
+from semwave.air.channels import CHANNELS
+from semwave.pictures import align, images
+from semwave.pictures.grid import side_by_side
 
 DOCS = Path(__file__).parent.parent / "docs"
 SNR_DB = 10.0

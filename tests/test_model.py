@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from semwave.codespace import LAYOUT_CODE
+from semwave.coding.residual import CODES_K, PLANS, Residual, coarse
 from semwave.errors import SemwaveError
-from semwave.layout import CODE_SIZE, CODES
-from semwave.masks import NUMBERS
+from semwave.latent.layout import CODE_SIZE, CODES
+from semwave.latent.masks import NUMBERS
+from semwave.latent.space import LAYOUT_CODE
 from semwave.model import MODELS, Model, load_model, weights_digest
-from semwave.residual import CODES_K, PLANS, Residual, coarse
 
 FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
 

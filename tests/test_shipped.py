@@ -7,10 +7,10 @@ import torch
 from typer.testing import CliRunner
 
 from semwave import Receiver, Transmitter
-from semwave.channels import CHANNELS
-from semwave.cli import app
-from semwave.metrics import psnr
+from semwave.air.channels import CHANNELS
+from semwave.apps.cli import app
 from semwave.model import WEIGHTS, load_model
+from semwave.pictures.metrics import psnr
 
 # k, and PSNR in dB of the face of seed 0 at 512 px over AWGN at 10 dB with noise of seed 0.
 GOLDEN = {256: 21.64, 2560: 24.53}

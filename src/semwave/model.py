@@ -24,22 +24,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from semwave.checkpoint import SUFFIX, CheckpointModel
-from semwave.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec
-from semwave.codespace import CodeSpace
-from semwave.correction import PICTURE, Corrections
-from semwave.encoder import Encoder
+from semwave.baselines.checkpoint import SUFFIX, CheckpointModel
+from semwave.coding.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec
+from semwave.coding.flow import CodeFlow
+from semwave.coding.residual import CODES_K, PLANS, Residual, coarse
 from semwave.errors import SemwaveError
-from semwave.flow import CodeFlow
 from semwave.generators.compositional import SIZES, CompositionalGenerator, Faces
 from semwave.generators.distilled import DistilledGenerator
+from semwave.generators.memory import keep_freed_memory
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
-from semwave.images import resized
-from semwave.inversion import invert
-from semwave.masks import part_probabilities
-from semwave.memory import keep_freed_memory
-from semwave.parser import INPUT, FaceParser
-from semwave.residual import CODES_K, PLANS, Residual, coarse
+from semwave.inversion.correction import PICTURE, Corrections
+from semwave.inversion.descent import invert
+from semwave.inversion.encoder import Encoder
+from semwave.inversion.parser import INPUT, FaceParser
+from semwave.latent.masks import part_probabilities
+from semwave.latent.space import CodeSpace
+from semwave.pictures.images import resized
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob("*/generator.safetensors"))}
@@ -106,7 +106,7 @@ class Model(nn.Module):
         """Codes (B, 28, 512) of aligned photographs ``images`` (B, 3, H, H) in [-1, 1].
 
         ``start`` is "encoder", or "mean" for the mean face under the parser's masks; ``steps`` of gradient descent
-        follow (:func:`semwave.inversion.invert`, which takes the other ``options``). With ``k`` they bring closer
+        follow (:func:`semwave.inversion.descent.invert`, which takes the other ``options``). With ``k`` they bring closer
         what arrives through the codec for k symbols and its noise, without it the picture of the codes themselves.
         """
         with torch.no_grad():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from semwave import model as models
-from semwave.channels import Received, checked_snr, equalise
+from semwave.air.channels import Received, checked_snr, equalise
 from semwave.errors import SemwaveError
 
 

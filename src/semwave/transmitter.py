@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from semwave import model as models
+from semwave.coding.residual import CODES_K
 from semwave.errors import SemwaveError
-from semwave.images import resized
-from semwave.parser import INPUT
+from semwave.inversion.parser import INPUT
+from semwave.pictures.images import resized
 from semwave.privacy.protection import Protection
 from semwave.privacy.settings import Privacy
 from semwave.privacy.strict import without_region
-from semwave.residual import CODES_K
 
 MOST_REFINE_STEPS = 10_000
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -49,7 +49,7 @@ class Transmitter:
         refine_steps: steps of gradient descent after the first estimate of the codes.
         start: where inversion starts, "encoder" or "mean" (the mean face, for descent alone, as in the paper).
         perceptual: distance of two batches of images, (B,), that refinement lowers beside the MSE, such as
-            :class:`semwave.metrics.LPIPS`; None for the MSE alone, as in the paper.
+            :class:`semwave.pictures.metrics.LPIPS`; None for the MSE alone, as in the paper.
         privacy: parts that are not to be given away; None for nothing private.
         residual: send what codes cannot say beside them, where the model has it for k; without it codes alone are sent,
             as in the paper. The receiver must be told the same.

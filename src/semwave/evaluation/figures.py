@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semwave import images
 from semwave.evaluation.store import Row
 
 FITTED = re.compile(r"(?P<model>.+)-fitted-k(?P<k>\d+)(?P<flow>-no-flow)?(?P<noise>-no-noise)?$")
@@ -56,7 +55,7 @@ def fitted(rows: list[Row]) -> dict[tuple[str, int, bool, bool], dict[float, lis
 
 def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
     """Fig. 3 (PSNR over SNR), Fig. 4 (LPIPS over SNR), each for both channels, and Fig. 5 (both over k / n)."""
-    files = []
+    written = []
     for number, metric in ((3, "psnr_db"), (4, "lpips_alex")):
         for channel in ("awgn", "rayleigh"):
             by_scheme = curves(rows, channel)
@@ -65,13 +64,13 @@ def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
                 axes = figure.subplots()
                 _over_snr(axes, by_scheme, metric)
                 axes.set_title("AWGN" if channel == "awgn" else "Rayleigh block fading")
-                files += write(figure, folder / f"figure-{number}{'' if channel == 'awgn' else '-rayleigh'}")
+                written += write(figure, folder / f"figure-{number}{'' if channel == 'awgn' else '-rayleigh'}")
     if fitted(rows):
         figure = Figure(figsize=(10, 4.2), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
             _over_ratio(axes, fitted(rows), metric)
-        files += write(figure, folder / "figure-5")
-    return files
+        written += write(figure, folder / "figure-5")
+    return written
 
 
 def _over_snr(axes: Axes, by_scheme: dict[str, dict[float, list[Row]]], metric: str) -> None:
@@ -128,11 +127,11 @@ def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray],
 
 def write(figure: Figure, path: Path) -> list[Path]:
     """Write ``figure`` as ``path``.png and ``path``.svg; the same figure gives the same bytes. Returns the files."""
-    files = []
+    written = []
     for kind, settings in (("png", {"dpi": 120}), ("svg", {"metadata": {"Date": None}})):
         buffer = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": "semwave"}):
             figure.savefig(buffer, format=kind, **settings)
-        files.append(path.with_name(f"{path.name}.{kind}"))
-        images.write_bytes(files[-1], buffer.getvalue())
-    return files
+        written.append(path.with_name(f"{path.name}.{kind}"))
+        files.write_bytes(written[-1], buffer.getvalue())
+    return written

@@ -18,15 +18,15 @@ from rich.progress import track
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from semwave import images as pictures
 from semwave import model as models
-from semwave.channels import CHANNELS
-from semwave.codec import Codec
-from semwave.codespace import used_coordinates
+from semwave.air.channels import CHANNELS
+from semwave.coding.codec import Codec
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.store import file_digest
-from semwave.parser import INPUT
-from semwave.send import Photo, find_photos
+from semwave.inversion.parser import INPUT
+from semwave.latent.space import used_coordinates
+from semwave.pictures import files
+from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
@@ -160,5 +160,5 @@ def fit_codec(
     with torch.no_grad():
         after = error(codec, source.held_out, torch.Generator().manual_seed(seed))
     state = codec.state_dict() if after < before else start
-    pictures.write_bytes(path, save({name: tensor.half().contiguous() for name, tensor in state.items()}))
+    files.write_bytes(path, save({name: tensor.half().contiguous() for name, tensor in state.items()}))
     shutil.rmtree(run)

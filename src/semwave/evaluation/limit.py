@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semwave.codec import Codec
+from semwave.baselines.separation import capacity_bits
+from semwave.coding.codec import Codec
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
-from semwave.evaluation.separation import capacity_bits
 
 JOINT = 0.8
 """Weight of the covariance of all codes together beside that of each code alone; as in the codec's start."""

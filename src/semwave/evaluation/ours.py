@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semwave import model as models
-from semwave.codec import Codec
+from semwave.coding.codec import Codec
 from semwave.evaluation.scheme import Delivered, Link, PerPicture
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter

@@ -16,8 +16,8 @@ from rich.console import Console
 from skimage.data import astronaut
 from torch import Tensor
 
-from semwave import align, bench, images
 from semwave import model as models
+from semwave.apps import bench
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
@@ -28,10 +28,11 @@ from semwave.evaluation.report import results
 from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictures
 from semwave.evaluation.scheme import PerPicture
 from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
-from semwave.metrics import LPIPS
+from semwave.pictures import align, files, images
+from semwave.pictures.metrics import LPIPS
+from semwave.pictures.photos import Photo, find_photos
 from semwave.privacy.faces import drawn
 from semwave.privacy.photo import framed
-from semwave.send import Photo, find_photos
 
 PAPER = "paper"
 GENERATED = 2
@@ -76,7 +77,7 @@ def evaluate(
     if PAPER in names:
         run["limit"] = _limit(data, photos, jobs, out, seed, align_faces)
     run["pictures"] = _pictures(jobs, out / "pictures", seed)
-    images.write_json(out / RUN, run)
+    files.write_json(out / RUN, run)
     draw(out, report)
     return failures
 
@@ -89,17 +90,17 @@ def draw(out: Path, report: Path) -> list[Path]:
     Raises:
         SemwaveError: ``out`` holds no measurements.
     """
-    rows, run = read_csv(out / ROWS), images.read_json(out / RUN)
+    rows, run = read_csv(out / ROWS), files.read_json(out / RUN)
     folder = report.with_suffix("")
     curves = draw_curves(rows, folder)
     matrices = []
-    for name, files in run["pictures"].items():
-        sent, *received = (images.read_image(out / path) for *_, path in files)
-        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(files[1:], received, strict=True)}
+    for name, listed in run["pictures"].items():
+        sent, *received = (images.read_image(out / path) for *_, path in listed)
+        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)}
         matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
     found = [Gap(**gap) for gap in run["limit"]]
     lines = results(rows, found, run["conditions"], curves, matrices, report.parent)
-    images.write_text(report, "\n".join([*lines, ""]))
+    files.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)
     return [report, folder / ROWS, *curves, *matrices]
 
@@ -134,8 +135,8 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
         if not path.is_file():
             sent = {photo.name: _numbers(model, photo, align_faces) for photo in photos}
             source = fitted.sources(name, data, out / "fitted", seed)[flow is not None]
-            images.write_json(path, [asdict(gap) for gap in gaps(sent, source, codecs, SNRS_DB, seed)])
-        found += images.read_json(path)
+            files.write_json(path, [asdict(gap) for gap in gaps(sent, source, codecs, SNRS_DB, seed)])
+        found += files.read_json(path)
     return found
 
 

@@ -18,12 +18,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from semwave.codec import WIDTHS
+from semwave.baselines.deep_jscc import LAYOUTS, trained
+from semwave.baselines.separation import DESIGN_SNR_DB, Ideal, Separation
+from semwave.coding.codec import WIDTHS
 from semwave.errors import SemwaveError
-from semwave.evaluation.deep_jscc import LAYOUTS, trained
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
-from semwave.evaluation.separation import DESIGN_SNR_DB, Ideal, Separation
 from semwave.model import MODELS, models_with_codes
 
 KS = (256, 2560, 32768)

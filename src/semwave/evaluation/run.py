@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from semwave import images
-from semwave.channels import make_channel
+from semwave.air.channels import make_channel
+from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
 from semwave.evaluation.scheme import Link, Scheme, sent
 from semwave.evaluation.store import Row, digest, file_digest, keep_rows, kept_rows
-from semwave.metrics import psnr
+from semwave.pictures import images
+from semwave.pictures.metrics import psnr
+from semwave.pictures.photos import Photo
 from semwave.privacy.photo import framed
-from semwave.send import Photo, noise_generator
 
 SIZE = 512
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)

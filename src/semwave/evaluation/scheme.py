@@ -2,7 +2,7 @@
 
     picture (1, 3, S, S), link at an SNR -> Scheme.send -> Delivered: picture (1, 3, S, S), k
 
-A link carries symbols over a :class:`semwave.channels.Channel` and measures the power of what it carries and of the
+A link carries symbols over a :class:`semwave.air.channels.Channel` and measures the power of what it carries and of the
 noise that it adds, so that the k and the SNR of every scheme are measured, not believed.
 """
 
@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from semwave.channels import Channel, Received, to_complex
+from semwave.air.channels import Channel, Received, to_complex
 from semwave.errors import SemwaveError
 
 OUTAGE = 0.1
@@ -43,7 +43,7 @@ class Delivered:
 class Link:
     """One picture's way over ``channel`` at ``snr_db`` (Es/N0), with fading and noise from ``random``.
 
-    Call it with symbols (1, k) float32 of mean square one to get what :class:`semwave.channels.Channel` gives.
+    Call it with symbols (1, k) float32 of mean square one to get what :class:`semwave.air.channels.Channel` gives.
     Afterwards ``k``, ``signal_power`` and ``noise_power`` say what was measured, both powers per complex symbol;
     they are 0 where nothing was sent.
     """

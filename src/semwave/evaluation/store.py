@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from semwave import images
 from semwave.errors import SemwaveError
+from semwave.pictures import files
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Row:
 
 def kept_rows(path: Path) -> list[Row]:
     """The rows of a JSON file that :func:`keep_rows` wrote."""
-    return [Row(**row) for row in images.read_json(path)]
+    return [Row(**row) for row in files.read_json(path)]
 
 
 def keep_rows(path: Path, rows: list[Row]) -> None:
     """Write ``rows`` as JSON."""
-    images.write_json(path, [asdict(row) for row in rows])
+    files.write_json(path, [asdict(row) for row in rows])
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
@@ -44,7 +44,7 @@ def write_csv(path: Path, rows: list[Row]) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
-    images.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())
 
 
 def read_csv(path: Path) -> list[Row]:

@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from semwave.errors import SemwaveError
 from semwave.generators.faces import Faces
+from semwave.generators.memory import keep_casts
 from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
-from semwave.layout import BASE_CODES, CODE_SIZE, CODES
-from semwave.masks import GRID, LayoutCoder, mask_pyramid
-from semwave.memory import keep_casts
+from semwave.latent.layout import BASE_CODES, CODE_SIZE, CODES
+from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid
 
 SIZES = (256, 512, 1024)
 HEADS = (128, 256, 512)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from semwave.errors import SemwaveError
 from semwave.generators.stylegan2 import SQRT2, BiasedActivation, Blur, EqualLinear, channels
-from semwave.layout import PARTS
+from semwave.latent.layout import PARTS
 
 SMALLEST = 4
 GROUP = 4

@@ -3,20 +3,20 @@
     codes (B,28,512) -> coordinates (B,28,256) -> as far apart as codes are -> Semantic StyleGAN -> picture, part masks
 
 It learns to draw what the other generator draws of the same codes, so all that makes and carries codes (encoder,
-flow, codecs, knowledge base) serves both. The principal directions that :mod:`semwave.codespace` sends are the codes of
+flow, codecs, knowledge base) serves both. The principal directions that :mod:`semwave.latent.space` sends are the codes of
 the network inside.
 """
 
 from torch import Tensor, autocast, nn
 
-from semwave.codespace import COORDINATES, LAYOUT_CODE, CodeSpace
-from semwave.correction import PICTURE
 from semwave.errors import SemwaveError
 from semwave.generators.faces import Faces
 from semwave.generators.semantic_stylegan import Rendering, SemanticStyleGAN
-from semwave.images import resized
-from semwave.layout import CODE_SIZE, CODES
-from semwave.parser import INPUT
+from semwave.inversion.correction import PICTURE
+from semwave.inversion.parser import INPUT
+from semwave.latent.layout import CODE_SIZE, CODES
+from semwave.latent.space import COORDINATES, LAYOUT_CODE, CodeSpace
+from semwave.pictures.images import resized
 
 
 class DistilledGenerator(nn.Module):

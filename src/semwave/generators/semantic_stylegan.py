@@ -45,8 +45,8 @@ from semwave.generators.stylegan2 import (
     demodulated,
     mapping,
 )
-from semwave.images import write_bytes
-from semwave.layout import BASE_CODES, CODE_SIZE, PARTS, part_index
+from semwave.latent.layout import BASE_CODES, CODE_SIZE, PARTS, part_index
+from semwave.pictures.files import write_bytes
 
 METADATA = "semantic_stylegan"
 TRANSPARENT = (part_index("glasses"), part_index("earrings"))
@@ -431,7 +431,7 @@ class SemanticStyleGAN(nn.Module):
         """All that the generator makes of ``codes`` (B, 28, 512).
 
         Args:
-            codes: codes in the space of :meth:`map`, in the order of :mod:`semwave.layout`.
+            codes: codes in the space of :meth:`map`, in the order of :mod:`semwave.latent.layout`.
             noise: what :meth:`random_noise` gave; the stored noise without it.
             segment: whether the segmentation is wanted; without it a pass is shorter.
 

@@ -9,11 +9,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from semwave import align, images
 from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.parser import INPUT
-from semwave.send import find_photos
+from semwave.inversion.parser import INPUT
+from semwave.pictures import align, images
+from semwave.pictures.photos import find_photos
 
 BATCH = 64
 

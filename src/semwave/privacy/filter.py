@@ -3,7 +3,7 @@
     L' = L + s b,  b random,  s the smallest with  d(L', L) > lambda1 ||L||
 
 L are the private codes of an image, d is the Euclidean distance over all of them together. The bias is one that
-random faces differ by (:mod:`semwave.codespace`): it is spread over the directions of W as faces are, and as no part of
+random faces differ by (:mod:`semwave.latent.space`): it is spread over the directions of W as faces are, and as no part of
 it lies beyond those that are sent, all of it goes on air.
 """
 

@@ -19,10 +19,10 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
-from semwave import images
 from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.layout import CODE_SIZE, CODES, PARTS
+from semwave.latent.layout import CODE_SIZE, CODES, PARTS
+from semwave.pictures import files
 
 VERSION = 1
 FILE = "knowledge.safetensors"
@@ -64,7 +64,7 @@ class Knowledge:
         tensors = {name: getattr(self, name).contiguous() for name in _shapes(0)}
         halved = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
         about = {"made_for": self.made_for, "made_from": self.made_from, "total": self.total}
-        images.write_bytes(path, save(halved, {"semwave_knowledge": str(VERSION), "about": json.dumps(about)}))
+        files.write_bytes(path, save(halved, {"semwave_knowledge": str(VERSION), "about": json.dumps(about)}))
 
 
 def _shapes(prototypes: int) -> dict[str, tuple[int, ...]]:

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semwave import align, images
 from semwave.errors import SemwaveError
+from semwave.pictures import align, images
 from semwave.privacy.strict import extended
 
 SMALL = 256

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from semwave import model as models
-from semwave.layout import BASE_CODES, part_index
-from semwave.parser import INPUT
+from semwave.inversion.parser import INPUT
+from semwave.latent.layout import BASE_CODES, part_index
 from semwave.privacy.filter import filtered
 from semwave.privacy.knowledge import corrected, load_knowledge
 from semwave.privacy.settings import Mode, Privacy

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from semwave.errors import SemwaveError
-from semwave.layout import BASE_CODES, PARTS, part_index
+from semwave.latent.layout import BASE_CODES, PARTS, part_index
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")
 """The parts that make a face somebody's."""
@@ -25,7 +25,7 @@ class Privacy:
     """What a transmitter must not give away.
 
     Args:
-        hide: private parts, names of :data:`semwave.layout.PARTS`.
+        hide: private parts, names of :data:`semwave.latent.layout.PARTS`.
         keep: parts that are not private while all others are; not together with ``hide``. With neither, only the
             region that comes with a photo is private, in strict mode.
         mode: "filter" (eq. 4), "knowledge" (eqs. 4 and 5) or "strict" (the private pixels are not read at all).

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.images import resized
-from semwave.layout import PARTS, part_index
-from semwave.parser import INPUT
+from semwave.inversion.parser import INPUT
+from semwave.latent.layout import PARTS, part_index
+from semwave.pictures.images import resized
 from semwave.privacy.knowledge import CELLS, Knowledge
 
 COMPACT = ("eyes", "brows", "mouth", "nose", "ears", "glasses", "earrings")

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semwave import images
 from semwave.errors import SemwaveError
+from semwave.pictures import images
 
 CLASSES = (
     "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip",
@@ -23,7 +23,7 @@ CLASSES = (
 )  # fmt: skip
 """The classes as their files are called; where two are painted, the later one is meant."""
 PART_OF_CLASS = torch.tensor([0, 1, 5, 10, 2, 2, 3, 3, 6, 6, 4, 4, 4, 7, 11, 12, 8, 8, 9], dtype=torch.uint8)
-"""The classes as indices into :data:`semwave.layout.PARTS`."""
+"""The classes as indices into :data:`semwave.latent.layout.PARTS`."""
 PHOTOS, ANNOTATIONS, A_FOLDER = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno", 2000
 
 

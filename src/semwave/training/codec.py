@@ -8,15 +8,15 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.channels import CHANNELS
-from semwave.codespace import COORDINATES
-from semwave.correction import PICTURE
-from semwave.flow import CodeFlow
-from semwave.images import resized
-from semwave.layout import CODES
-from semwave.metrics import LPIPS
+from semwave.air.channels import CHANNELS
+from semwave.coding.flow import CodeFlow
+from semwave.inversion.correction import PICTURE
+from semwave.inversion.parser import INPUT
+from semwave.latent.layout import CODES
+from semwave.latent.space import COORDINATES
 from semwave.model import Model
-from semwave.parser import INPUT
+from semwave.pictures.images import resized
+from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import batch_of, save_tensors

@@ -10,8 +10,8 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from semwave.align import in_frame
-from semwave.images import read_image
+from semwave.pictures.align import in_frame
+from semwave.pictures.images import read_image
 from semwave.training.celebamask import find_samples
 
 VALIDATION = 40
@@ -20,7 +20,7 @@ UNREAD = 255
 
 @dataclass(frozen=True)
 class Photos:
-    """``images`` (N, 3, S, S) uint8 and ``labels`` (N, S, S) uint8, indices into :data:`semwave.layout.PARTS`."""
+    """``images`` (N, 3, S, S) uint8 and ``labels`` (N, S, S) uint8, indices into :data:`semwave.latent.layout.PARTS`."""
 
     images: Tensor
     labels: Tensor

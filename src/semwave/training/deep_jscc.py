@@ -13,12 +13,12 @@ from rich.progress import track
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semwave import images as pictures
-from semwave.channels import CHANNELS
-from semwave.evaluation.deep_jscc import DeepJSCC
-from semwave.metrics import psnr
+from semwave.air.channels import CHANNELS
+from semwave.baselines.deep_jscc import DeepJSCC
 from semwave.model import Model
-from semwave.send import find_photos
+from semwave.pictures import files
+from semwave.pictures.metrics import psnr
+from semwave.pictures.photos import find_photos
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures, to_float
 from semwave.training.faces import save_tensors, to_bytes
@@ -80,7 +80,7 @@ def train_deep_jscc(
         number = len(reached)
         fit(network, loss, replace(schedule, seed=schedule.seed + number), run / f"round-{number}", precision)
         reached.append(validation_psnr(network, validation))
-        pictures.write_json(run / "validation.json", {"steps a round": schedule.steps, "psnr_db": reached})
+        files.write_json(run / "validation.json", {"steps a round": schedule.steps, "psnr_db": reached})
     return network.eval()
 
 
@@ -109,4 +109,4 @@ def validation_psnr(network: DeepJSCC, validation: Tensor) -> float:
 def save_network(network: DeepJSCC, path: Path) -> None:
     """Write the weights to ``path`` as safetensors, fp16."""
     state = {name: tensor.half().contiguous() for name, tensor in network.cpu().state_dict().items()}
-    pictures.write_bytes(path, save(state))
+    files.write_bytes(path, save(state))

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.codespace import COORDINATES
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
-from semwave.masks import mask_pyramid
+from semwave.latent.masks import mask_pyramid
+from semwave.latent.space import COORDINATES
 from semwave.model import Model
 from semwave.training.codec import draw_snr_db, photo_codes, through_channel
 from semwave.training.data import Photos, pick, to_float

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.codespace import LAYOUT_CODE, CodeSpace, used_coordinates
-from semwave.correction import PICTURE
-from semwave.encoder import Encoder
 from semwave.generators.compositional import CompositionalGenerator
-from semwave.layout import BASE_CODES
-from semwave.masks import GRID
-from semwave.metrics import LPIPS
-from semwave.parser import INPUT, FaceParser
+from semwave.inversion.correction import PICTURE
+from semwave.inversion.encoder import Encoder
+from semwave.inversion.parser import INPUT, FaceParser
+from semwave.latent.layout import BASE_CODES
+from semwave.latent.masks import GRID
+from semwave.latent.space import LAYOUT_CODE, CodeSpace, used_coordinates
+from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.faces import batch_of
 from semwave.training.loop import Schedule, fit

@@ -9,11 +9,11 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from semwave.codespace import CodeSpace
 from semwave.generators.compositional import CompositionalGenerator
-from semwave.layout import BASE_CODES, CODE_SIZE, CODES, PARTS
-from semwave.masks import part_probabilities
-from semwave.parser import INPUT, FaceParser
+from semwave.inversion.parser import INPUT, FaceParser
+from semwave.latent.layout import BASE_CODES, CODE_SIZE, CODES, PARTS
+from semwave.latent.masks import part_probabilities
+from semwave.latent.space import CodeSpace
 from semwave.training.data import to_float
 
 SOURCES = 3

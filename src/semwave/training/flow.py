@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from semwave.codespace import used_coordinates
-from semwave.flow import CodeFlow
+from semwave.coding.flow import CodeFlow
+from semwave.latent.space import used_coordinates
 from semwave.training.data import pick
 from semwave.training.loop import Schedule, fit
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.generators.compositional import HEADS, CompositionalGenerator
-from semwave.layout import CODE_SIZE, CODES
+from semwave.latent.layout import CODE_SIZE, CODES
 from semwave.training.loop import Schedule, fit
 
 

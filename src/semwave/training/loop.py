@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
-from semwave.memory import keep_freed_memory
+from semwave.generators.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)

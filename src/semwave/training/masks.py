@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.layout import PARTS
-from semwave.masks import LayoutCoder, part_probabilities
+from semwave.latent.layout import PARTS
+from semwave.latent.masks import LayoutCoder, part_probabilities
 from semwave.training.data import augment, pick
 from semwave.training.loop import Schedule, fit
 

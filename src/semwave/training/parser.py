@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.layout import PARTS
-from semwave.parser import INPUT, FaceParser
+from semwave.inversion.parser import INPUT, FaceParser
+from semwave.latent.layout import PARTS
 from semwave.training.data import Photos, augment, pick, read_photos, to_float
 from semwave.training.loop import Schedule, fit
 

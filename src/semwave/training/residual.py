@@ -16,12 +16,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.channels import CHANNELS
-from semwave.images import resized
-from semwave.metrics import LPIPS
+from semwave.air.channels import CHANNELS
+from semwave.coding.residual import CODES_K, PLANS, Residual, coarse, lacking
+from semwave.inversion.parser import INPUT
 from semwave.model import Model
-from semwave.parser import INPUT
-from semwave.residual import CODES_K, PLANS, Residual, coarse, lacking
+from semwave.pictures.images import resized
+from semwave.pictures.metrics import LPIPS
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT

@@ -20,13 +20,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave import images
 from semwave.errors import SemwaveError
 from semwave.generators.discriminator import DualBranchDiscriminator
 from semwave.generators.semantic_stylegan import Architecture, Rendering, SemanticStyleGAN
-from semwave.grid import coloured_parts, grid
-from semwave.layout import BASE_CODES
-from semwave.send import side_by_side
+from semwave.latent.layout import BASE_CODES
+from semwave.pictures import images
+from semwave.pictures.grid import coloured_parts, grid, side_by_side
 from semwave.training.ada import AdaptiveAugmentation
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.loop import Schedule, Stateful, accelerated, check_finite, iterate

@@ -1,0 +1,1 @@
+"""What lies between transmitter and receiver: channels, links, files of symbols."""

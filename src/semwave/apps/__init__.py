@@ -1,0 +1,1 @@
+"""The ``semwave`` command."""

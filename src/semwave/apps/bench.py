@@ -1,0 +1,180 @@
+"""How long every stage takes on this machine, and how much memory a run needs: what ``semwave bench`` measures.
+
+Stages are timed in this process by :mod:`torch.utils.benchmark`; import, load and a whole ``semwave send`` in fresh
+processes, as a user meets them.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.benchmark import Timer
+
+from semwave import model as models
+from semwave.air.channels import CHANNELS
+from semwave.errors import SemwaveError
+from semwave.generators.memory import keep_freed_memory
+from semwave.latent.layout import CODE_SIZE, CODES
+from semwave.pictures import align, images
+from semwave.receiver import Decoded, Receiver
+from semwave.transmitter import Transmitter
+
+BATCH = 8
+AUTHORS_INVERSION = 400 * 11.1
+"""Seconds of the inversion that the paper builds on: 400 steps of the Semantic StyleGAN authors' code at 512 px on two
+CPU cores, 11.1 s each."""
+STARTING = (
+    "from time import perf_counter as now; a = now(); import semwave; b = now(); "
+    "from semwave import Receiver, Transmitter; c = now(); Transmitter({name!r}); "
+    "print(b - a, c - b, now() - c)"
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """``runs`` repetitions of ``stage`` took ``median`` seconds, the middle half of them within ``spread`` seconds;
+    ``images`` were done in each."""
+
+    stage: str
+    median: float
+    spread: float
+    runs: int
+    images: int = 1
+
+
+def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
+    """Time every stage of model ``name`` in this process, each repeated for about ``seconds``.
+
+    ``photo`` is uint8 (H, W, 3) with a face.
+    """
+    model = models.load_model(name)
+    picture = images.to_tensor(align.align(photo, model.size))
+    ks = sorted(model.codecs)
+    transmitters, receivers = (
+        {k: Transmitter(model, k) for k in ks},
+        {size: Receiver(model, size) for size in model.sizes},
+    )
+    codes = transmitters[ks[0]].invert(picture)
+    noise = torch.Generator().manual_seed(0)
+    arrived = {k: CHANNELS["awgn"]()(transmitters[k].encode(codes, picture), 10.0, noise) for k in ks}
+    most = ks[-1]
+    refining = Transmitter(model, most, refine_steps=1)
+    decoded, several = Decoded(most, codes), Decoded(most, codes.repeat(BATCH, 1, 1))
+    many = picture.repeat(BATCH, 1, 1, 1)
+    work: list[tuple[str, Callable[[], object], int]] = [
+        (f"align, {model.size} px", lambda: align.align(photo, model.size), 1),
+        ("invert", lambda: transmitters[most].invert(picture), 1),
+        ("invert, one step of refinement more", lambda: refining.invert(picture), 1),
+        *((f"encode, k = {k}", lambda k=k: transmitters[k].encode(codes, picture), 1) for k in ks),
+        *((f"decode, k = {k}", lambda k=k: receivers[model.size].decode(arrived[k].symbols, 10.0), 1) for k in ks),
+        *((f"generate, {size} px", lambda size=size: receivers[size].generate(decoded), 1) for size in model.sizes),
+        (f"transmit: aligned photo to {most} symbols", lambda: transmitters[most](picture), 1),
+        *(
+            (f"receive: {most} symbols to {size} px", lambda size=size: receivers[size](arrived[most].symbols, 10.0), 1)
+            for size in model.sizes
+        ),
+        (f"invert, {BATCH} at once", lambda: transmitters[most].invert(many), BATCH),
+        *((f"generate, {size} px, {BATCH} at once", lambda size=size: receivers[size].generate(several), BATCH)
+          for size in model.sizes[:2]),
+    ]  # fmt: skip
+    for stage, call, count in work:
+        timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+        found = timer.blocked_autorange(min_run_time=seconds)
+        yield Timing(stage, found.median, found.iqr, len(found.times), count)
+
+
+def processes(name: str, photo: np.ndarray, runs: int) -> Iterator[tuple[Timing, float]]:
+    """Time import, load, and ``semwave send`` of ``photo`` in ``runs`` fresh processes; with the peak memory in MiB.
+
+    Raises:
+        SemwaveError: a process failed.
+    """
+    starts = [_run([sys.executable, "-c", STARTING.format(name=name)]) for _ in range(runs)]
+    memory = max(start[1] for start in starts)
+    seconds = zip(*(map(float, start[2].split()) for start in starts), strict=True)
+    for stage, taken in zip(("import semwave", "import Transmitter, Receiver", "load the model"), seconds, strict=True):
+        yield _timing(stage, taken), memory
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "photo.png")
+        images.write_png(path, photo)
+        command = [
+            sys.executable,
+            "-c",
+            "from semwave.apps.cli import app; app()",
+            "send",
+            str(path),
+            "--model",
+            name,
+            "--out",
+            folder,
+        ]
+        sends = [_run(command) for _ in range(runs)]
+    yield _timing("semwave send PHOTO, shell to files", [send[0] for send in sends]), max(send[1] for send in sends)
+
+
+def inversion_step(generator: nn.Module, size: int, runs: int = 5, bf16: bool = False) -> Timing:
+    """Time one step of inversion by descent: picture of ``size`` px, its MSE to another, gradient of the 28 codes.
+
+    ``generator`` is any of :mod:`semwave.generators`; its weights get no gradient. With ``bf16`` the forward pass runs
+    under autocast. This is the step that takes the authors' code 11.1 s (:data:`AUTHORS_INVERSION`) at 512 px.
+    """
+    keep_freed_memory()
+    device = next(generator.parameters()).device
+    codes = torch.randn(1, CODES, CODE_SIZE, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    photo = torch.zeros(1, 3, size, size, device=device)
+
+    def step() -> float:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            image = generator(codes, size).image
+        # Asking for a number waits for a GPU to finish.
+        return torch.autograd.grad(functional.mse_loss(image.float(), photo), codes)[0].sum().item()
+
+    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
+    seconds = [timer.timeit(1).median for _ in range(runs)]
+    return _timing(f"one step of inversion, {size} px{', bf16' if bf16 else ''}", seconds)
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    cpu = Path("/proc/cpuinfo")
+    names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
+    return {
+        "cpu": names[0].split(":", 1)[1].strip() if names else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "bf16": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def as_row(timing: Timing, memory: float | None = None) -> dict[str, str | float | int]:
+    """A row of the JSON file: seconds, images a second, and peak memory in MiB where it was measured."""
+    row = asdict(timing) | {"images_per_second": timing.images / timing.median}
+    return row if memory is None else row | {"peak_memory_mib": memory}
+
+
+def _timing(stage: str, seconds: list[float] | tuple[float, ...]) -> Timing:
+    low, middle, high = np.percentile(seconds, [25, 50, 75])
+    return Timing(stage, float(middle), float(high - low), len(seconds))
+
+
+def _run(command: list[str]) -> tuple[float, float, str]:
+    """Wall-clock seconds, peak memory in MiB and output of ``command``."""
+    start = perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        output = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SemwaveError(f"{' '.join(command[:4])} failed: {output.strip()[-300:]}")
+    return perf_counter() - start, usage.ru_maxrss / 1024, output

@@ -1,0 +1,188 @@
+"""The options that say what is private; ``semwave knowledge`` and ``semwave figures privacy``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semwave.apps.options import LpipsWeights, ModelName, Seed
+from semwave.errors import SemwaveError
+from semwave.privacy.settings import Mode, Privacy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PANEL = "Privacy"
+Hide = Annotated[
+    list[str] | None,
+    typer.Option("--hide", metavar="PART,...", rich_help_panel=PANEL, help="These parts are private: eyes,mouth"),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option("--keep", metavar="PART,...", rich_help_panel=PANEL, help="Every part but these is private."),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option("--mask", rich_help_panel=PANEL, help="Picture of the photo's size, white where it is private."),
+]
+How = Annotated[
+    Mode | None,
+    typer.Option(
+        "--privacy",
+        rich_help_panel=PANEL,
+        help="strict (default): private pixels are not read; filter: eq. 4; knowledge: eqs. 4 and 5.",
+    ),
+]
+Lambda1 = Annotated[
+    float | None,
+    typer.Option("--lambda1", rich_help_panel=PANEL, help="The filter's distance in norms of the codes (default: 1)."),
+]
+Lambda2 = Annotated[
+    float | None,
+    typer.Option("--lambda2", rich_help_panel=PANEL, help="Bound of eq. 5, between 0 and 1 (default: 0.9)."),
+]
+Base = Annotated[
+    Path | None,
+    typer.Option("--knowledge", rich_help_panel=PANEL, help="Knowledge base (default: the model's)."),
+]
+
+knowledge = typer.Typer(help="Make and show knowledge bases of natural faces.", no_args_is_help=True)
+
+
+def chosen(
+    hide: list[str] | None,
+    keep: list[str] | None,
+    mask: Path | None,
+    mode: Mode | None,
+    lambda1: float | None,
+    lambda2: float | None,
+    seed: int,
+    base: Path | None,
+) -> "tuple[Privacy | None, np.ndarray | None]":
+    """What the options mean: the privacy, None where nothing is private, and the mask (H, W) bool if there is one.
+
+    Raises :class:`SemwaveError` for options that do not go together, and for a mask that cannot be read.
+    """
+    if not (hide or keep or mask):
+        if any(option is not None for option in (mode, lambda1, lambda2, base)):
+            raise SemwaveError("nothing is private: name parts with --hide or --keep, or a region with --mask")
+        return None, None
+    if mask and (hide or keep):
+        raise SemwaveError("--mask goes without --hide and --keep; paint the parts white in the mask as well")
+    if mask and mode not in (None, Mode.strict):
+        raise SemwaveError(f"--mask needs --privacy strict: {mode} changes the codes of parts, not a region of pixels")
+    if mask:
+        from semwave.privacy.photo import read_mask
+    given = {"lambda1": lambda1, "lambda2": lambda2, "mode": mode, "knowledge": base}
+    privacy = Privacy(_parts(hide), _parts(keep), seed=seed, **{k: v for k, v in given.items() if v is not None})
+    return privacy, read_mask(mask) if mask else None
+
+
+def _parts(options: list[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for option in options or () for part in option.split(",")))
+
+
+@knowledge.command("build")
+def build_knowledge(
+    out: Annotated[Path, typer.Option(help="The knowledge base to write: .safetensors.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR_OR_CODES", help="Folder of photos, or codes (N, 28, 512): .npy, .safetensors."),
+    ] = None,
+    generated: Annotated[int, typer.Option(min=0, help="Take this many generated faces instead.")] = 0,
+    no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned square faces already.")] = False,
+    seed: Seed = 0,
+    model: ModelName = "faces-512",
+) -> None:
+    """Make a knowledge base: average codes of every part, their spread, and varied natural faces.
+
+    The prototypes are codes of faces in the data set. The knowledge base that comes with the model is made of
+    generated faces alone.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from semwave.model import load_model
+    from semwave.privacy import faces
+    from semwave.privacy.knowledge import build
+
+    if (source is None) == (generated == 0):
+        raise SemwaveError("give either a folder of photos or a file of codes, or --generated N")
+    loaded = load_model(model)
+    if source is None:
+        name, count, codes = f"{generated} generated faces", generated, faces.generated(loaded, generated, seed)
+    elif source.is_dir():
+        count, codes = faces.of_photos(loaded, source, not no_align)
+        name = f"{count} photos"
+    else:
+        batches = faces.read_codes(source)
+        name, count, codes = f"{sum(map(len, batches))} codes", len(batches), batches
+    console = Console(stderr=True)
+    codes = track(codes, "faces", total=count, console=console, transient=True, disable=not console.is_terminal)
+    built = build(loaded, codes, name, seed=seed)
+    built.save(out)
+    typer.echo(f"{out}: {built.total} faces, {len(built.prototypes)} prototypes")
+
+
+@knowledge.command("show")
+def show_knowledge(
+    file: Annotated[Path | None, typer.Argument(help="A knowledge base (default: the model's).")] = None,
+    model: ModelName = "faces-512",
+) -> None:
+    """Say what a knowledge base holds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from semwave.latent.layout import PARTS, shape_index
+    from semwave.privacy.knowledge import load_knowledge
+
+    base = load_knowledge(model, file)
+    table = Table("part", "faces", "|average|", "spread", title=f"{base.made_for}: {base.made_from}")
+    for part, faces in zip(PARTS, base.faces.tolist(), strict=True):
+        codes = slice(shape_index(part), shape_index(part) + 2)
+        average = base.mean[codes].square().sum().sqrt().item()
+        spread = base.spread[codes].square().sum().sqrt().item()
+        table.add_row(part, str(faces), f"{average:.2f}", f"{spread:.2f}")
+    Console().print(table)
+    typer.echo(f"{len(base.prototypes)} prototypes of {base.total} faces")
+
+
+def draw_privacy(
+    out: Annotated[Path, typer.Option(help="Folder for figure-2.png and figure-6.png.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of aligned photos with test.txt to measure on; with train.txt a probe attacks, too."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=2, help="Measure on this many photos of each list only.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Markdown file whose table is replaced (default: privacy.md in --out).")
+    ] = None,
+    lpips_weights: LpipsWeights = None,
+    size: Annotated[int, typer.Option(help="Width and height of every picture in pixels.")] = 256,
+    seed: Seed = 0,
+    model: ModelName = "faces-512",
+) -> None:
+    """Draw the paper's Figs. 2 and 6 and, with --data, measure what each mode hides.
+
+    Measuring keeps its results in --out and goes on where it was stopped.
+    """
+    from rich.console import Console
+
+    from semwave.evaluation.privacy.figures import draw
+    from semwave.model import load_model
+
+    loaded = load_model(model)
+    if out.exists() and not out.is_dir():
+        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    if size not in loaded.sizes:
+        raise SemwaveError(f"size {size} is not offered by {model}; the sizes are {', '.join(map(str, loaded.sizes))}")
+    for path in draw(loaded, out, size, seed):
+        typer.echo(str(path))
+    if data is not None:
+        from semwave.evaluation.privacy.measure import measure
+        from semwave.pictures.metrics import LPIPS
+
+        lpips = LPIPS("alex", lpips_weights)
+        table = table or out / "privacy.md"
+        measure(loaded, data, out, table, limit, seed, lpips, Console(stderr=True))
+        typer.echo(str(table))

@@ -1,0 +1,236 @@
+"""Send photographs through the whole chain: the paper's Fig. 1 from left to right.
+
+read, align -> invert -> encode ~~ channel ~~> decode -> generate -> pictures and a row of the report
+        once a photo        |  for every k   |  for every SNR
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import Tensor
+
+from semwave import model as models
+from semwave.air.channels import checked_snr, make_channel
+from semwave.air.seeds import noise_generator
+from semwave.errors import SemwaveError
+from semwave.pictures import files, images
+from semwave.pictures.grid import side_by_side
+from semwave.pictures.metrics import psnr
+from semwave.pictures.photos import Photo
+from semwave.privacy.photo import framed
+from semwave.privacy.settings import Privacy
+from semwave.receiver import Receiver
+from semwave.transmitter import Transmitter, ratio_text, source_numbers
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, and the report's row."""
+
+    sent: np.ndarray
+    received: np.ndarray
+    row: dict
+
+
+class Sender:
+    """A transmitter for every k, a channel, and a receiver.
+
+    Args:
+        model: name of a shipped model, or a loaded one.
+        ks: numbers of real symbols an image.
+        snrs_db: Es/N0 of the channels in dB.
+        channel: "awgn" or "rayleigh".
+        size: width and height in pixels at which the photo is taken and drawn again; the model's own without it.
+        align_faces: find the face and align it; otherwise the photo is already in the frame.
+        refine_steps: steps of gradient descent of the inversion.
+        start: where inversion starts, "encoder" or "mean".
+        perceptual: refine by MSE and ``lpips`` instead of the MSE alone.
+        seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
+            SNR, so that a photo's result does not depend on what else is sent.
+        lpips: LPIPS(alex), or None to leave it out of the report.
+        privacy: parts that are not to be given away. Every photo has its own draw from the privacy's seed.
+        mask: (H, W) bool, private pixels of every photo, which must have the same size.
+        residual: send what codes cannot say beside them, where the model has it for k.
+
+    Raises:
+        SemwaveError: any of these that is not offered.
+    """
+
+    def __init__(
+        self,
+        model: str | models.Model,
+        ks: tuple[int, ...],
+        snrs_db: tuple[float, ...],
+        channel: str = "awgn",
+        size: int | None = None,
+        align_faces: bool = True,
+        refine_steps: int = 0,
+        start: str = "encoder",
+        perceptual: bool = False,
+        seed: int = 0,
+        lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
+        privacy: Privacy | None = None,
+        mask: np.ndarray | None = None,
+        residual: bool = True,
+    ):
+        self.channel_name, self.channel = channel, make_channel(channel)
+        for snr_db in snrs_db:
+            checked_snr(snr_db, 1)
+        model = models.load_model(model) if isinstance(model, str) else model
+        if perceptual and lpips is None:
+            raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
+        distance = lpips if perceptual else None
+        self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy, residual) for k in ks]
+        self.privacy, self.mask = privacy, mask
+        self.receiver = Receiver(model, size, residual)
+        self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
+        self.align_faces, self.lpips = align_faces, lpips
+
+    def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
+        """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
+
+        ``progress(step, mse)`` is called after every step of refinement.
+
+        Raises:
+            SemwaveError: the photo cannot be read, has no face, is not of the mask's size, or lacks a part that the
+                privacy names.
+        """
+        start = perf_counter()
+        picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask)
+        read, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
+
+        for transmitter in self.transmitters:
+            # Refinement looks at what arrives, so its codes are another transmitter's no more.
+            if transmitter is self.transmitters[0] or transmitter.refine_steps:
+                start = perf_counter()
+                draw = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
+                region = transmitter.region(read) if picture.region is None else picture.region
+                codes = transmitter.invert(read, progress, region, draw)
+                seconds["invert"] = perf_counter() - start
+            start = perf_counter()
+            symbols = transmitter.encode(codes, read, region)
+            seconds["encode"] = perf_counter() - start
+            for snr_db in self.snrs_db:
+                yield self._over_the_air(photo, picture.sent, symbols, snr_db, dict(seconds))
+
+    def _over_the_air(
+        self, photo: Photo, picture: np.ndarray, symbols: Tensor, snr_db: float, seconds: dict[str, float]
+    ) -> Sent:
+        start = perf_counter()
+        arrived = self.channel(symbols, snr_db, noise_generator(self.seed, photo.name))
+        seconds["channel"] = perf_counter() - start
+
+        start = perf_counter()
+        decoded = self.receiver.decode(arrived.symbols, arrived.snr_db, arrived.fading)
+        seconds["decode"] = perf_counter() - start
+
+        start = perf_counter()
+        received = images.to_uint8(self.receiver.generate(decoded)[0])
+        seconds["generate"] = perf_counter() - start
+        return Sent(picture, received, self._row(photo, picture, received, symbols.shape[1], snr_db, seconds))
+
+    def _row(
+        self,
+        photo: Photo,
+        sent: np.ndarray,
+        received: np.ndarray,
+        k: int,
+        snr_db: float,
+        seconds: dict[str, float],
+    ) -> dict:
+        a, b = images.to_tensor(sent), images.to_tensor(received)
+        with torch.no_grad():
+            quality = psnr(a, b, data_range=2).item()
+            distance = round(self.lpips(a, b).item(), 4) if self.lpips else None
+        return {
+            "photo": photo.path.name,
+            "size": self.size,
+            "n": source_numbers(self.size),
+            "k": k,
+            "complex_symbols": k // 2,
+            "ratio": ratio_text(k, self.size),
+            "snr_db": snr_db,
+            "channel": self.channel_name,
+            "residual": self.receiver.residual and k in self.receiver.model.residuals,
+            "hidden": list(self.privacy.hidden) if self.privacy else [],
+            "privacy": str(self.privacy.mode) if self.privacy else None,
+            "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
+            "lpips_alex": distance,
+            "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
+        }
+
+
+def send_photos(
+    sender: Sender, photos: list[Photo], out: Path, report: Path, pictures: bool, console: Console
+) -> tuple[list[dict], list[str]]:
+    """Send ``photos``, write their pictures to ``out`` and, after every photo, the rows so far to ``report``.
+
+    A photo that fails does not stop the others. Returns the rows and one line for every photo that failed.
+
+    Raises:
+        SemwaveError: a file cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    if report.is_dir():
+        raise SemwaveError(f"{report}: is a folder; give a file name to --report")
+    rows: list[dict] = []
+    failures: list[str] = []
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("photos", total=len(photos))
+        steps = bars.add_task("refining", visible=False, total=sender.transmitters[0].refine_steps)
+        for photo in photos:
+            bars.update(steps, completed=0, visible=False)
+            try:
+                results = list(sender(photo, lambda step, *_: bars.update(steps, completed=step, visible=True)))
+            except SemwaveError as error:
+                failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
+                continue
+            finally:
+                bars.advance(bar)
+            for result in results if pictures else ():
+                name = photo.name + _variant(result.row, sender)
+                images.write_png(out / f"{name}.received.png", result.received)
+                images.write_png(out / f"{name}.comparison.png", side_by_side(result.sent, result.received))
+            rows += [result.row for result in results]
+            files.write_json(report, rows)
+    return rows, failures
+
+
+def _variant(row: dict, sender: Sender) -> str:
+    """What tells the pictures of one photo apart: nothing unless it is sent with several k or SNRs."""
+    k = f".k{row['k']}" if len(sender.transmitters) > 1 else ""
+    return k + (f".{row['snr_db']:g}dB" if len(sender.snrs_db) > 1 else "")
+
+
+def summary(rows: list[dict]) -> Table:
+    """Mean PSNR and LPIPS(alex) over the photos, for every ratio and SNR."""
+    table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", "LPIPS(alex)")
+    ks, snrs_db = (dict.fromkeys(row[key] for row in rows) for key in ("k", "snr_db"))
+    for k, snr_db in product(ks, snrs_db):
+        group = [row for row in rows if row["k"] == k and row["snr_db"] == snr_db]
+        table.add_row(
+            group[0]["ratio"],
+            str(k),
+            str(k // 2),
+            f"{snr_db:g}",
+            str(len(group)),
+            _mean([row["psnr_db"] for row in group], 2),
+            _mean([row["lpips_alex"] for row in group], 3),
+        )
+    return table
+
+
+def _mean(values: list[float | None], digits: int) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.{digits}f}" if known else "-"

@@ -1,0 +1,1 @@
+"""Coding: codes and what they lack of a photograph, as symbols and back."""

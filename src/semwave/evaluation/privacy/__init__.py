@@ -1,0 +1,1 @@
+"""What each privacy mode hides, measured on photographs."""

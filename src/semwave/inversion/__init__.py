@@ -1,0 +1,1 @@
+"""Inversion: from a photograph to the codes whose picture is closest to it."""

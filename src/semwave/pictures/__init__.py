@@ -1,0 +1,1 @@
+"""Pictures: reading, aligning, measuring and arranging them."""

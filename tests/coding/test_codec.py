@@ -1,0 +1,198 @@
+"""The channel codec: unit power, two layers each side, and a start at the theoretical optimum of a linear codec."""
+
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from semwave.coding.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec, symbol_power
+from semwave.latent.layout import CODES
+from semwave.latent.space import COORDINATES
+
+NOISE = 10 ** (-DESIGN_SNR_DB / 10)
+BUSY = 8
+"""Coordinates of a code that vary, in the made-up codes below: as many as the codec's width."""
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    return Codec(64, BUSY).requires_grad_(False)
+
+
+def gaussians(count, seed=0):
+    return torch.randn(count, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-3, 3), st.integers(0, 10_000), st.floats(-2, 2))
+def test_every_image_has_unit_power(codec, exponent, seed, offset):
+    symbols = codec.encode(gaussians(3, seed) * 10**exponent + offset)
+    assert symbols.shape == (3, 64) and symbols.dtype == torch.float32
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_shapes_back(codec):
+    assert codec.decode(torch.randn(3, 64), torch.tensor([0.0, 5.0, 20.0])).shape == (3, CODES, COORDINATES)
+
+
+def test_two_fully_connected_layers_each_side():
+    shapes = {name: tuple(tensor.shape) for name, tensor in Codec(64, BUSY).named_parameters() if "bias" not in name}
+    matrices = {name: shape for name, shape in shapes.items() if len(shape) > 1}
+    assert matrices == {
+        "encode_code": (CODES, COORDINATES, BUSY),
+        "encode_all.weight": (64, CODES * BUSY),
+        "decode_all.weight": (CODES * BUSY, 64),
+        "decode_code": (CODES, BUSY, COORDINATES),
+    }
+
+
+def test_the_first_layer_does_not_mix_codes_and_the_second_does(codec):
+    n = gaussians(1)
+    moved = n.clone()
+    moved[:, 7] += 1
+    seen = []
+    hook = codec.encode_all.register_forward_pre_hook(lambda _, x: seen.append(x[0].unflatten(1, (CODES, BUSY))))
+    before, after = codec.encode(n), codec.encode(moved)
+    hook.remove()
+    changed = (seen[1] - seen[0]).abs().amax((0, 2)) > 0
+    assert changed.nonzero().flatten().tolist() == [7]
+    assert (after - before).abs().min() > 0
+
+
+def test_between_the_layers_is_a_nonlinearity(codec):
+    n, snr_db = gaussians(1), torch.tensor([10.0])
+    bent = Codec(64, BUSY)
+    bent.load_state_dict(codec.state_dict())
+    for slope in (bent.encode_slope, bent.decode_slope):
+        torch.nn.init.constant_(slope.weight, 0.25)
+    assert not torch.allclose(bent.encode(n), codec.encode(n), atol=0.01)
+    assert not torch.allclose(bent.decode(codec.encode(n), snr_db), codec.decode(codec.encode(n), snr_db), atol=0.01)
+
+
+def test_symbols_that_are_not_used_are_zero_and_cost_nothing():
+    codec = Codec(64, BUSY, 40).requires_grad_(False)
+    symbols = codec.encode(gaussians(3))
+    assert symbols.shape == (3, 64) and (symbols[:, 40:] == 0).all() and (symbols[:, :40] != 0).all()
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(3))
+    snr_db, noise = torch.full((3,), 10.0), torch.nn.functional.pad(torch.randn(3, 24), (40, 0))
+    assert torch.equal(codec.decode(symbols + noise, snr_db), codec.decode(symbols, snr_db))
+
+
+def test_the_large_codec_has_6_million_weights():
+    large = Codec(2560, WIDTHS[2560], USED[2560])
+    assert sum(p.numel() for p in large.parameters()) == pytest.approx(5.7e6, rel=0.03)
+
+
+def test_a_noisier_symbol_counts_less(codec):
+    symbols = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
+    silence = codec.decode(torch.zeros(1, 64), torch.zeros(1))
+    far = [(codec.decode(symbols, torch.tensor([snr])) - silence).norm().item() for snr in (-40.0, 0.0, 7.5, 40.0)]
+    assert far == sorted(far) and far[0] < 0.001 * far[-1]
+    # Unit power at 0 dB: half of what arrives is noise, and a linear decoder halves it.
+    assert far[1] == pytest.approx(far[-1] / 2, rel=1e-3)
+
+
+def distortion(power, variance, noise):
+    """Mean square error of the Wiener estimates of symbols of ``variance``, sent with ``power`` over ``noise``."""
+    return (variance * noise / (power + noise)).sum()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    arrays.arrays(np.float64, 6, elements=st.floats(0.01, 100)),
+    st.floats(-5, 20),
+    st.floats(0.5, 20),
+)
+def test_symbol_power_is_the_numeric_optimum(variance, snr_db, total):
+    noise = 10 ** (-snr_db / 10)
+    found = symbol_power(torch.from_numpy(variance), total, noise).numpy()
+    assert found.sum() == pytest.approx(total) and found.min() >= 0
+    numeric = minimize(
+        distortion,
+        np.full(6, total / 6),
+        args=(variance / variance.max(), noise),
+        jac=lambda power, v, noise: -v * noise / (power + noise) ** 2,
+        bounds=[(0, total)] * 6,
+        constraints={"type": "eq", "fun": lambda power: power.sum() - total, "jac": np.ones_like},
+        method="SLSQP",
+        options={"ftol": 1e-12, "maxiter": 300},
+    )
+    least = numeric.fun * variance.max()
+    assert distortion(found, variance, noise) <= least * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1, 1.0])
+def test_symbols_of_equal_variance_get_equal_power(noise):
+    power = symbol_power(torch.full((10,), 2.0).double(), 10.0, noise)
+    torch.testing.assert_close(power, torch.ones(10).double())
+
+
+def test_two_symbols_by_hand():
+    # sqrt(9 noise / mu) - noise + sqrt(1 noise / mu) - noise = 2 with noise 1: sqrt(1 / mu) = 1, powers 2 and 0.
+    power = symbol_power(torch.tensor([9.0, 1.0]).double(), 2.0, 1.0)
+    torch.testing.assert_close(power, torch.tensor([2.0, 0.0]).double(), atol=1e-6, rtol=0)
+    # With total 6, sqrt(1 / mu) = 2: powers 5 and 1.
+    power = symbol_power(torch.tensor([9.0, 1.0]).double(), 6.0, 1.0)
+    torch.testing.assert_close(power, torch.tensor([5.0, 1.0]).double())
+
+
+SPREAD = torch.logspace(0, -2, CODES * BUSY).reshape(CODES, BUSY)
+
+
+def made_up_codes(count, seed):
+    """Gaussian codes around 0.5 of which only the first numbers vary, each by its ``SPREAD``."""
+    n = torch.full((count, CODES, COORDINATES), 0.5)
+    n[..., :BUSY] += torch.randn(count, CODES, BUSY, generator=torch.Generator().manual_seed(seed)) * SPREAD
+    return n
+
+
+def error(codec, n, snr_db=DESIGN_SNR_DB):
+    """Squared error (CODES, COORDINATES) of ``n`` through ``codec`` and noise."""
+    symbols = codec.encode(n)
+    noise = torch.randn(symbols.shape, generator=torch.Generator().manual_seed(9)) * 10 ** (-snr_db / 20)
+    return (codec.decode(symbols + noise, torch.full((len(n),), snr_db)) - n).square().mean(0)
+
+
+@pytest.fixture(scope="module")
+def started():
+    torch.manual_seed(0)
+    codec = Codec(64, BUSY).requires_grad_(False)
+    codec.start_linear(made_up_codes(1500, 0), torch.eye(COORDINATES).expand(CODES, -1, -1))
+    return codec
+
+
+def test_the_start_comes_near_the_theory(started):
+    # Independent Gaussians over k parallel Gaussian channels: the k strongest are sent, the rest is their mean.
+    variance = SPREAD.flatten().double().square().sort(descending=True).values
+    theory = distortion(symbol_power(variance[:64], 64.0, NOISE), variance[:64], NOISE) + variance[64:].sum()
+    found = error(started, made_up_codes(500, 1)).sum()
+    # Power is normalised in every image and not on average, and the statistics are estimated from 1500 samples.
+    assert 0.95 * theory < found < 1.25 * theory
+
+
+def test_the_start_beats_a_random_codec_and_silence(started, codec):
+    n = made_up_codes(200, 1)
+    found = error(started, n).sum()
+    assert found < 0.5 * (n - n.mean(0)).square().mean(0).sum()
+    assert found < 0.1 * error(codec, n).sum()
+
+
+def test_the_start_gains_from_a_better_channel(started):
+    n = made_up_codes(200, 1)
+    noisy, middle, clear = (error(started, n, snr_db).sum() for snr_db in (0.0, DESIGN_SNR_DB, 30.0))
+    assert clear < 0.8 * middle < 0.8 * noisy
+
+
+def test_the_start_spends_power_on_what_the_picture_shows(started):
+    # An error in code 20 costs a thousand times what it costs elsewhere.
+    metric = torch.eye(COORDINATES).repeat(CODES, 1, 1)
+    metric[20] *= 1000
+    codec = Codec(64, BUSY).requires_grad_(False)
+    codec.start_linear(made_up_codes(1000, 0), metric)
+    n = made_up_codes(200, 1)
+    plain, weighted = error(started, n).sum(1), error(codec, n).sum(1)
+    assert weighted[20] < 0.5 * plain[20] and weighted.sum() > plain.sum()

@@ -1,0 +1,90 @@
+"""A correction: one damped Gauss-Newton step on a picture whose Jacobian is known."""
+
+import pytest
+import torch
+
+from semwave.inversion.correction import PICTURE, STEP, Corrections
+from semwave.latent.layout import CODES
+from semwave.latent.space import COORDINATES
+
+PIXELS = 3 * PICTURE**2
+BUSY = 5
+
+
+@pytest.fixture(scope="module")
+def jacobian():
+    """Of a picture in which the first numbers of every code move pixels of their own."""
+    return torch.randn(CODES, BUSY, 300, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def draw(jacobian):
+    def draw(coordinates):
+        pixels = torch.einsum("bci,cip->bcp", coordinates[..., :BUSY], jacobian).flatten(1)
+        return torch.nn.functional.pad(pixels, (0, PIXELS - pixels.shape[1])).reshape(-1, 3, PICTURE, PICTURE)
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def correction(jacobian):
+    metric = torch.zeros(CODES, COORDINATES, COORDINATES)
+    metric[:, :BUSY, :BUSY] = torch.einsum("cip,cjp->cij", jacobian, jacobian) / PIXELS
+    started = Corrections(1).requires_grad_(False)
+    started.start(metric)
+    return started
+
+
+def coordinates(seed):
+    return torch.randn(2, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
+
+
+def test_no_step_until_it_is_started(draw):
+    v = coordinates(0)
+    assert torch.equal(Corrections(2)(draw, draw(coordinates(1)), v), v)
+
+
+def test_it_goes_the_given_share_of_the_way_where_the_picture_is_linear(draw, correction):
+    v, truth = coordinates(0), coordinates(1)
+    moved = correction(draw, draw(truth), v)
+    share = (moved - v)[..., :BUSY] / (truth - v)[..., :BUSY]
+    # Damping and shrinkage keep it from the exact Gauss-Newton step.
+    assert share.median().item() == pytest.approx(STEP, rel=0.15)
+    assert torch.equal(moved[..., BUSY:], v[..., BUSY:])
+
+
+def test_nothing_moves_where_the_picture_is_right(draw, correction):
+    v = coordinates(0)
+    torch.testing.assert_close(correction(draw, draw(v), v), v)
+
+
+def test_images_do_not_influence_each_other(draw, correction):
+    v, images = coordinates(0), draw(coordinates(1))
+    alone = correction(draw, images[:1], v[:1])
+    torch.testing.assert_close(correction(draw, images, v)[:1], alone)
+
+
+def test_the_gradient_passes_round_the_picture(draw, correction):
+    v = coordinates(0).requires_grad_(True)
+    correction(draw, draw(coordinates(1)), v).sum().backward()
+    assert torch.equal(v.grad, torch.ones_like(v))
+
+
+def test_every_step_goes_on_from_the_one_before(draw, correction):
+    v, truth = coordinates(0), coordinates(1)
+    twice = Corrections(2).requires_grad_(False)
+    twice.matrix = correction.matrix
+    images = draw(truth)
+    torch.testing.assert_close(twice(draw, images, v), correction(draw, images, correction(draw, images, v)))
+
+
+def test_no_photo_sends_the_codes_far(draw, correction):
+    v = coordinates(0)
+    assert (correction(draw, 1e6 * draw(coordinates(1)), v) - v).abs().max() <= 0.5 + 1e-5
+
+
+@pytest.mark.parametrize("size", [200, 512])
+def test_photos_are_compared_at_128_px(draw, correction, size):
+    v, large = coordinates(0)[:1], torch.full((1, 3, size, size), 0.1)
+    small = torch.full((1, 3, PICTURE, PICTURE), 0.1)
+    torch.testing.assert_close(correction(draw, large, v), correction(draw, small, v))
