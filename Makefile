@@ -1,4 +1,4 @@
-# make demo: send a photograph over a noisy channel.  make test: lint and test.  Both set up .venv first.
+# make demo: send a photograph over a noisy channel.  make test: lint, check types and test.  Both set up .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,6 +19,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyrefly check --output-format min-text
 	$(BIN)/python -m pytest
 
 # random-face is wanted for its weights alone: what it requires is not needed.

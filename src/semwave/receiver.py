@@ -1,31 +1,23 @@
-"""The receiver: k received numbers become a picture.
+"""The receiver: k received numbers become a picture. The right half of the paper's Fig. 1, and what goes past it.
 
-    Y -> equalise -> channel decoder -> N^ -> inverse flow -> codes L^ (28 x 512) -> generator -> picture F^
-             +-----> coarse residual --------------------------------------------------- blend ---^
+    Y, equalised -> channel decoder -> N^ -> inverse flow -> codes L^ -> generator -> picture F^
+              +---> what codes lack --------------------------------------- blend ---^
 
-The right half of the paper's Fig. 1, and what goes past it. It knows the model, what arrived, and how good the
-channel was; nothing of the photograph. The channel decoder and the inverse flow are the model's :meth:`decode`.
+It knows the model and what arrived; nothing of the photograph. Channel decoder and inverse flow are the model's
+:meth:`decode`, generator and blend its :meth:`draw`. Networks are loaded with the first model, not before.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from semwave import model as models
-from semwave.air.channels import Received, checked_snr, equalise
 from semwave.errors import SemwaveError
+from semwave.types import Drawing, Header, Message, Model, Soft
+from semwave.zoo import DEFAULT
 
-
-@dataclass(frozen=True)
-class Decoded:
-    """What arrived in ``k`` symbols: ``codes`` (B, 28, 512) and, where it was sent, the coarse ``difference`` (B, 3,
-    64, 64) between photo and their picture, at ``snr_db`` (B,)."""
-
-    k: int
-    codes: Tensor
-    difference: Tensor | None = None
-    snr_db: Tensor | None = None
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Receiver:
@@ -34,66 +26,75 @@ class Receiver:
     Args:
         model: name of a shipped model, or a loaded one; the transmitter's.
         size: width and height of the pictures in pixels; the model's own without it.
-        residual: what the transmitter was told: False if it sent codes alone where it could have sent more.
 
     Raises:
         SemwaveError: an unknown model, or a size that it does not offer.
+
+    >>> import torch
+    >>> from semwave import Transmitter, air
+    >>> signal = Transmitter("faces-512", k=256)(torch.zeros(1, 3, 512, 512))
+    >>> soft = air.AWGN(snr_db=10.0, random=0)(signal)
+    >>> Receiver("faces-512", size=256)(soft).shape
+    torch.Size([1, 3, 256, 256])
     """
 
-    def __init__(self, model: str | models.Model = "faces-512", size: int | None = None, residual: bool = True):
-        self.model = models.load_model(model) if isinstance(model, str) else model
-        size = self.model.size if size is None else size
-        if size not in self.model.sizes:
-            offered = ", ".join(map(str, sorted(self.model.sizes)))
-            raise SemwaveError(f"size {size} is not offered by {self.model.name}; the sizes are {offered}")
-        self.size = size
-        self.residual = residual
+    def __init__(self, model: str | Model = DEFAULT, size: int | None = None):
+        self.model: Model = _loaded(model) if isinstance(model, str) else model
+        self.size = self.model.config.checked_size(size)
 
-    def __call__(self, symbols: Tensor, snr_db: float | Tensor, fading: Tensor | None = None) -> Tensor:
-        """Pictures (B, 3, size, size) in about [-1, 1].
+    def __call__(self, soft: Soft) -> Tensor:
+        """Pictures (B, 3, size, size) in about [-1, 1] of what arrived; errors are those of :meth:`decode`."""
+        return self.draw(self.decode(soft)).image
 
-        Args:
-            symbols: (B, k) float32 as they came from the channel.
-            snr_db: Es/N0 in dB, one for all images or one each (B,).
-            fading: the channel's coefficients (B,), complex; None means 1.
+    def decode(self, soft: Soft) -> Message:
+        """What arrived, read.
 
         Raises:
-            SemwaveError: symbols of a number or shape the model has no codec for, values that are not finite
-                numbers, a fading of zero, or an SNR out of range.
+            SemwaveError: no header, or that of a signal which this model did not make or cannot read; symbols or noise
+                of another shape than it says, that are not real numbers, or not finite where they were received.
         """
-        return self.generate(self.decode(symbols, snr_db, fading))
+        self.check_header(soft.header)
+        return self.model.decode(_checked(soft))
 
-    @torch.no_grad()
-    def decode(self, symbols: Tensor, snr_db: float | Tensor, fading: Tensor | None = None) -> Decoded:
-        """Received codes and coarse picture; arguments and errors as when called."""
-        self._check(symbols)
-        snr_db = checked_snr(snr_db, len(symbols)).to(symbols.device)
-        if fading is None:
-            fading = torch.ones(len(symbols), dtype=torch.complex64, device=symbols.device)
-        if fading.shape != (len(symbols),) or not (fading.isfinite() & (fading != 0)).all():
-            raise SemwaveError(f"need {len(symbols)} fading coefficients, finite and not zero: one an image")
-        symbols, snr_db = equalise(Received(symbols.float(), fading, snr_db))
-        k = symbols.shape[1]
-        if not self.residual or k not in self.model.residuals:
-            return Decoded(k, self.model.decode(symbols, snr_db))
-        codes, difference = self.model.decode_with_residual(symbols, snr_db)
-        return Decoded(k, codes, difference, snr_db)
+    def draw(self, message: Message) -> Drawing:
+        """The pictures (B, 3, size, size) of ``message``."""
+        return self.model.draw(message, self.size)
 
-    @torch.no_grad()
-    def generate(self, decoded: Decoded) -> Tensor:
-        """Pictures (B, 3, size, size) of what was ``decoded``."""
-        picture = self.model.generate(decoded.codes, self.size).image
-        if decoded.difference is None:
-            return picture
-        return self.model.blend(decoded.codes, decoded.k, picture, decoded.difference, decoded.snr_db)
+    def check_header(self, header: Header | None) -> None:
+        """Refuse a signal that this receiver cannot read. Raises :class:`SemwaveError`, saying why."""
+        config = self.model.config
+        if header is None:
+            raise SemwaveError("the symbols have no header, so nothing says what they are")
+        if header.model != config.name:
+            raise SemwaveError(
+                f"the symbols are of model {header.model}, not of {config.name}; receive them with {header.model}"
+            )
+        if header.digest != self.model.digest:
+            raise SemwaveError(
+                f"the symbols were made with other weights of {config.name} ({header.digest}) than are here "
+                f"({self.model.digest}); install the same version at both ends"
+            )
+        config.checked_layers(header.k, header.layers)
 
-    def _check(self, symbols: Tensor) -> None:
-        offered = " or ".join(map(str, self.model.codecs))
-        if symbols.ndim != 2:
-            raise SemwaveError(f"symbols must be (B, k), k = {offered}, not of shape {tuple(symbols.shape)}")
-        if symbols.shape[1] not in self.model.codecs:
-            raise SemwaveError(f"{symbols.shape[1]} symbols fit no codec of {self.model.name}; send {offered}")
-        if not symbols.is_floating_point():
-            raise SemwaveError(f"symbols must be real floating-point numbers, not {symbols.dtype}")
-        if not symbols.isfinite().all():
-            raise SemwaveError("the symbols have values that are not finite numbers (NaN or infinite)")
+
+def _checked(soft: Soft) -> Soft:
+    symbols, noise, header = soft.symbols, soft.noise, soft.header
+    assert header is not None
+    if symbols.ndim != 2 or symbols.shape[1] != header.k:
+        raise SemwaveError(f"symbols must be (B, {header.k}) as their header says, not {tuple(symbols.shape)}")
+    if not symbols.is_floating_point() or not noise.is_floating_point():
+        raise SemwaveError(f"symbols and noise must be real floating-point numbers, not {symbols.dtype}, {noise.dtype}")
+    if noise.shape != symbols.shape:
+        raise SemwaveError(f"need the noise power of every symbol, {tuple(symbols.shape)}, not {tuple(noise.shape)}")
+    if not (noise > 0).all():
+        raise SemwaveError("noise powers must be above zero, or infinite for a symbol that was not received")
+    symbols = symbols.float().where(noise.isfinite(), 0.0)
+    if not symbols.isfinite().all():
+        raise SemwaveError("the symbols have values that are not finite numbers (NaN or infinite)")
+    return replace(soft, symbols=symbols, noise=noise.float())
+
+
+def _loaded(name: str) -> Model:
+    from semwave.model import load_model
+
+    return load_model(name)

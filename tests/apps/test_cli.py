@@ -3,18 +3,21 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from semwave.air.files import read_header
 from semwave.apps import send as sending
 from semwave.apps.cli import app
-from semwave.latent.layout import PARTS
+from semwave.latent.layout import FACES
 from semwave.pictures import align
 from semwave.pictures.grid import PART_COLOURS
 from semwave.pictures.images import read_image
+from semwave.types import Header
 
 pytestmark = pytest.mark.usefixtures("linear_model")
 
@@ -87,7 +90,7 @@ def test_send_takes_several_ratios_and_snrs_at_once(photo, tmp_path, linear_mode
     ],
 )
 def test_codes_come_from_the_encoder_or_from_descent(photo, tmp_path, linear_model, options, asked):
-    symbols = tmp_path / "symbols.npy"
+    symbols = tmp_path / "symbols.safetensors"
     result = semwave("transmit", photo, "--out", symbols, "--no-align", "--k", 256, "--size", 256, *options)
     assert result.exit_code == 0, result.output
     assert linear_model.asked == asked
@@ -110,14 +113,55 @@ def test_a_folder_goes_on_after_a_bad_photo_and_names_it(photo, tmp_path):
     assert (out / "photo.received.png").exists() and len(json.loads((out / "report.json").read_text())) == 1
 
 
+def transmitted(photo, path, *options):
+    assert semwave("transmit", photo, "--out", path, "--no-align", "--size", 256, *options).exit_code == 0
+    return path
+
+
 def test_transmit_and_receive_are_the_two_ends(photo, tmp_path):
-    symbols, face = tmp_path / "symbols.npy", tmp_path / "face.png"
-    assert semwave("transmit", photo, "--out", symbols, "--no-align", "--k", 256, "--size", 256).exit_code == 0
+    symbols, face = transmitted(photo, tmp_path / "symbols.safetensors", "--k", 256), tmp_path / "face.png"
+    assert read_header(symbols) == Header("faces-512", "0123456789ab", 256, ("codes",), 256)
+    assert semwave("receive", symbols, "--out", face, "--snr", 20).exit_code == 0
+    # The header says how large the photograph was.
+    np.testing.assert_array_equal(read_image(face), read_image(photo))
+    assert semwave("receive", symbols, "--out", face, "--size", 512).exit_code == 0
+    assert read_image(face).shape == (512, 512, 3)
+
+
+def test_plain_symbols_are_read_once_they_are_explained(photo, tmp_path):
+    symbols, face = transmitted(photo, tmp_path / "symbols.npy", "--k", 256), tmp_path / "face.png"
     sent = np.load(symbols, allow_pickle=False)
     assert sent.shape == (256,) and sent.dtype == np.float32
     assert (sent**2).mean() == pytest.approx(1)
-    assert semwave("receive", symbols, "--out", face, "--snr", 20, "--size", 256).exit_code == 0
+    explained = ("--model", "faces-512", "--layers", "codes")
+    assert semwave("receive", symbols, "--out", face, "--snr", 20, "--size", 256, *explained).exit_code == 0
     np.testing.assert_array_equal(read_image(face), read_image(photo))
+    for options in ((), explained[:2], explained[2:]):
+        assert "says nothing of itself" in refused(tmp_path, "receive", symbols, "--out", face, *options)
+    for layers, message in (("pictures", "unknown layers"), ("codes,residual", "sends codes at k = 256")):
+        options = ("--model", "faces-512", "--layers", layers)
+        assert message in refused(tmp_path, "receive", symbols, "--out", face, *options)
+
+
+def test_symbols_of_another_model_or_other_weights_are_refused(photo, tmp_path, linear_model, monkeypatch):
+    symbols = transmitted(photo, tmp_path / "symbols.safetensors")
+    monkeypatch.setattr(linear_model, "digest", "ba9876543210", raising=False)
+    assert "other weights of faces-512" in refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png")
+    config = replace(linear_model.config, name="semantic-stylegan-128")
+    monkeypatch.setattr(linear_model, "config", config, raising=False)
+    line = refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png", "--model", "semantic-stylegan-128")
+    assert "of model faces-512, not of semantic-stylegan-128" in line
+
+
+def test_what_a_file_says_of_itself_cannot_be_overruled(photo, tmp_path):
+    symbols = transmitted(photo, tmp_path / "symbols.safetensors")
+    line = refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png", "--layers", "codes")
+    assert "this one says what it carries" in line
+
+
+def test_symbols_under_another_name_are_refused_before_anything_runs(photo, tmp_path, linear_model):
+    assert ".safetensors" in refused(tmp_path, "transmit", photo, "--no-align", "--out", tmp_path / "x.png")
+    assert linear_model.inversions == 0
 
 
 def test_models_lists_what_is_shipped():
@@ -137,7 +181,7 @@ def test_generate_writes_faces_with_their_masks(tmp_path):
     pair = read_image(out / "face-00.png")
     assert pair.shape[0] == 256 and pair.shape[1] > 512
     colours = {tuple(map(int, colour)) for colour in pair[:, -256:].reshape(-1, 3)}
-    assert colours == set(PART_COLOURS) and len(PART_COLOURS) == len(PARTS)
+    assert colours == set(PART_COLOURS) and len(PART_COLOURS) == len(FACES.parts)
     semwave("generate", "--count", 1, "--out", tmp_path / "again", "--size", 256)
     assert (read_image(tmp_path / "again" / "face-00.png") == pair).all()
 
@@ -163,14 +207,17 @@ BAD_PHOTOS = {
 def test_bad_photos_are_refused(kind, command, tmp_path, squares):
     path = tmp_path / "bad.png"
     BAD_PHOTOS[kind](path, squares)
-    assert "bad.png" in refused(tmp_path, command, path, "--no-align", "--out", tmp_path / "out")
+    assert "bad.png" in refused(tmp_path, command, path, "--no-align", "--out", tmp_path / "out.npy")
 
 
 @pytest.mark.parametrize("command", ["send", "transmit"])
 def test_a_photo_without_a_face_is_refused(command, tmp_path, monkeypatch, photo):
     # The detector itself is tested in test_align.py.
     monkeypatch.setattr(align, "_cnn_detector", lambda: lambda *_: [])
-    assert "no face" in refused(tmp_path, command, photo, "--out", tmp_path / "out")
+    assert "no face" in refused(tmp_path, command, photo, "--out", tmp_path / "out.npy")
+
+
+EXPLAINED = ("--model", "faces-512", "--layers", "codes")
 
 
 def save(array):
@@ -180,7 +227,7 @@ def save(array):
 BAD_SYMBOLS = {
     "NaN": (save(np.full(256, np.nan, np.float32)), "finite"),
     "infinite": (save(np.full(256, np.inf, np.float32)), "finite"),
-    "wrong number": (save(np.ones(100, np.float32)), "256 or 2560"),
+    "wrong number": (save(np.ones(100, np.float32)), "256, 2560"),
     "no symbols": (save(np.ones(0, np.float32)), "bad.npy"),
     "wrong type": (save(np.ones(256, np.float64)), "float32"),
     "complex": (save(np.ones(256, np.complex64)), "float32"),
@@ -199,7 +246,7 @@ BAD_SYMBOLS = {
 def test_bad_symbols_are_refused(kind, tmp_path):
     write, message = BAD_SYMBOLS[kind]
     write(tmp_path / "bad.npy")
-    line = refused(tmp_path, "receive", tmp_path / "bad.npy", "--out", tmp_path / "face.png")
+    line = refused(tmp_path, "receive", tmp_path / "bad.npy", "--out", tmp_path / "face.png", *EXPLAINED)
     assert message in line and "bad.npy" in line
 
 
@@ -207,7 +254,7 @@ def test_symbols_whose_header_promises_more_than_the_file_holds_are_refused(tmp_
     path = tmp_path / "bad.npy"
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
-    assert "plain .npy" in refused(tmp_path, "receive", path, "--out", tmp_path / "face.png")
+    assert "plain .npy" in refused(tmp_path, "receive", path, "--out", tmp_path / "face.png", *EXPLAINED)
 
 
 BAD_OPTIONS = [
@@ -239,7 +286,8 @@ def test_what_is_not_offered_is_refused(options, message, photo, tmp_path):
 def test_the_receiver_alone_refuses_them_too(options, message, tmp_path):
     symbols = tmp_path / "symbols.npy"
     np.save(symbols, np.ones(256, np.float32))
-    assert message in refused(tmp_path, "receive", symbols, "--out", tmp_path / "face.png", *options)
+    explained = EXPLAINED if options[0] != "--model" else EXPLAINED[2:]
+    assert message in refused(tmp_path, "receive", symbols, "--out", tmp_path / "face.png", *explained, *options)
 
 
 def test_unknown_commands_and_missing_arguments_are_refused(tmp_path, photo):

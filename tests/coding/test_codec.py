@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from semwave.coding.codec import DESIGN_SNR_DB, USED, WIDTHS, Codec, symbol_power
-from semwave.latent.layout import CODES
-from semwave.latent.space import COORDINATES
+from semwave.air.iq import noise_power
+from semwave.coding.codec import TRAINING_SNR_DB, Codec, symbol_power
+from semwave.latent.layout import FACES, Layout
+from semwave.zoo import config_of
 
-NOISE = 10 ** (-DESIGN_SNR_DB / 10)
+CODES, COORDINATES = FACES.codes, FACES.coordinates
+
+NOISE = 10 ** (-TRAINING_SNR_DB / 10)
 BUSY = 8
 """Coordinates of a code that vary, in the made-up codes below: as many as the codec's width."""
 
@@ -27,6 +30,11 @@ def gaussians(count, seed=0):
     return torch.randn(count, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
 
 
+def noise_of(*snr_db):
+    """Noise power (images, 1) at ``snr_db`` of every image."""
+    return noise_power(torch.tensor(snr_db))[:, None]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-3, 3), st.integers(0, 10_000), st.floats(-2, 2))
 def test_every_image_has_unit_power(codec, exponent, seed, offset):
@@ -36,7 +44,8 @@ def test_every_image_has_unit_power(codec, exponent, seed, offset):
 
 
 def test_shapes_back(codec):
-    assert codec.decode(torch.randn(3, 64), torch.tensor([0.0, 5.0, 20.0])).shape == (3, CODES, COORDINATES)
+    assert codec.decode(torch.randn(3, 64), noise_of(0.0, 5.0, 20.0)).shape == (3, CODES, COORDINATES)
+    assert codec.decode(torch.randn(3, 64), torch.ones(3, 64)).shape == (3, CODES, COORDINATES)
 
 
 def test_two_fully_connected_layers_each_side():
@@ -64,13 +73,13 @@ def test_the_first_layer_does_not_mix_codes_and_the_second_does(codec):
 
 
 def test_between_the_layers_is_a_nonlinearity(codec):
-    n, snr_db = gaussians(1), torch.tensor([10.0])
+    n, noise = gaussians(1), noise_of(10.0)
     bent = Codec(64, BUSY)
     bent.load_state_dict(codec.state_dict())
     for slope in (bent.encode_slope, bent.decode_slope):
         torch.nn.init.constant_(slope.weight, 0.25)
     assert not torch.allclose(bent.encode(n), codec.encode(n), atol=0.01)
-    assert not torch.allclose(bent.decode(codec.encode(n), snr_db), codec.decode(codec.encode(n), snr_db), atol=0.01)
+    assert not torch.allclose(bent.decode(codec.encode(n), noise), codec.decode(codec.encode(n), noise), atol=0.01)
 
 
 def test_symbols_that_are_not_used_are_zero_and_cost_nothing():
@@ -78,22 +87,72 @@ def test_symbols_that_are_not_used_are_zero_and_cost_nothing():
     symbols = codec.encode(gaussians(3))
     assert symbols.shape == (3, 64) and (symbols[:, 40:] == 0).all() and (symbols[:, :40] != 0).all()
     torch.testing.assert_close(symbols.square().mean(1), torch.ones(3))
-    snr_db, noise = torch.full((3,), 10.0), torch.nn.functional.pad(torch.randn(3, 24), (40, 0))
-    assert torch.equal(codec.decode(symbols + noise, snr_db), codec.decode(symbols, snr_db))
+    drawn = torch.nn.functional.pad(torch.randn(3, 24), (40, 0))
+    for noise in (noise_of(10.0, 10.0, 10.0), torch.full((3, 64), 0.1)):
+        assert torch.equal(codec.decode(symbols + drawn, noise), codec.decode(symbols, noise))
 
 
 def test_the_large_codec_has_6_million_weights():
-    large = Codec(2560, WIDTHS[2560], USED[2560])
+    config = max(config_of("faces-512").codecs, key=lambda codec: codec.k)
+    large = Codec(config.k, config.width, config.used)
     assert sum(p.numel() for p in large.parameters()) == pytest.approx(5.7e6, rel=0.03)
 
 
 def test_a_noisier_symbol_counts_less(codec):
     symbols = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
-    silence = codec.decode(torch.zeros(1, 64), torch.zeros(1))
-    far = [(codec.decode(symbols, torch.tensor([snr])) - silence).norm().item() for snr in (-40.0, 0.0, 7.5, 40.0)]
+    silence = codec.decode(torch.zeros(1, 64), noise_of(0.0))
+    far = [(codec.decode(symbols, noise_of(snr_db)) - silence).norm().item() for snr_db in (-40.0, 0.0, 7.5, 40.0)]
     assert far == sorted(far) and far[0] < 0.001 * far[-1]
     # Unit power at 0 dB: half of what arrives is noise, and a linear decoder halves it.
     assert far[1] == pytest.approx(far[-1] / 2, rel=1e-3)
+
+
+def test_every_symbol_has_a_noise_of_its_own(codec):
+    symbols = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(2, 64, generator=torch.Generator().manual_seed(1)) + 0.01
+    # The gain of every symbol by hand: power 1 over power and noise.
+    by_hand = codec.decode(symbols / (1 + noise), torch.zeros(2, 1))
+    torch.testing.assert_close(codec.decode(symbols, noise), by_hand)
+    same = noise[:, :1].expand(-1, 64)
+    torch.testing.assert_close(codec.decode(symbols, same), codec.decode(symbols, noise[:, :1]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 63), min_size=1, unique=True), st.floats(-1e6, 1e6))
+def test_a_symbol_that_was_not_received_does_not_count(codec, erased, garbage):
+    symbols = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
+    noise = torch.full((2, 64), 0.1)
+    noise[:, erased] = torch.inf
+    zero, other = symbols.clone(), symbols.clone()
+    zero[:, erased], other[:, erased] = 0.0, garbage
+    found = codec.decode(other, noise)
+    assert torch.equal(found, codec.decode(zero, noise))
+    # As if the decoder had no input for it.
+    without = Codec(64, BUSY).requires_grad_(False)
+    without.load_state_dict(codec.state_dict())
+    without.decode_all.weight[:, erased] = 0
+    torch.testing.assert_close(found, without.decode(zero, torch.full((2, 64), 0.1)))
+
+
+def test_nothing_received_gives_what_zeros_give(codec):
+    nothing = codec.decode(torch.randn(2, 64), torch.full((2, 64), torch.inf))
+    assert nothing.isfinite().all() and torch.equal(nothing[0], nothing[1])
+    assert torch.equal(nothing, codec.decode(torch.zeros(2, 64), noise_of(10.0, 10.0)))
+
+
+@pytest.mark.parametrize("mask_numbers", [0, 8])
+def test_another_domain_is_sent_too(mask_numbers):
+    layout = Layout(("sky", "sea", "land"), code_size=32, coordinates=16, mask_numbers=mask_numbers)
+    torch.manual_seed(0)
+    codec = Codec(24, 4, 20, layout).requires_grad_(False)
+    n = torch.randn(400, layout.codes, layout.coordinates, generator=torch.Generator().manual_seed(0))
+    n *= torch.logspace(0, -2, 16)
+    codec.start_linear(n, torch.eye(16).expand(8, -1, -1))
+    symbols = codec.encode(n)
+    assert symbols.shape == (400, 24) and (symbols[:, 20:] == 0).all()
+    torch.testing.assert_close(symbols.square().mean(1), torch.ones(400))
+    found = codec.decode(symbols, torch.full((400, 1), 1e-4))
+    assert found.shape == n.shape and (found - n).square().mean() < 0.5 * n.square().mean()
 
 
 def distortion(power, variance, noise):
@@ -150,11 +209,11 @@ def made_up_codes(count, seed):
     return n
 
 
-def error(codec, n, snr_db=DESIGN_SNR_DB):
+def error(codec, n, snr_db=TRAINING_SNR_DB):
     """Squared error (CODES, COORDINATES) of ``n`` through ``codec`` and noise."""
     symbols = codec.encode(n)
     noise = torch.randn(symbols.shape, generator=torch.Generator().manual_seed(9)) * 10 ** (-snr_db / 20)
-    return (codec.decode(symbols + noise, torch.full((len(n),), snr_db)) - n).square().mean(0)
+    return (codec.decode(symbols + noise, noise_of(snr_db).expand(len(n), 1)) - n).square().mean(0)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +242,7 @@ def test_the_start_beats_a_random_codec_and_silence(started, codec):
 
 def test_the_start_gains_from_a_better_channel(started):
     n = made_up_codes(200, 1)
-    noisy, middle, clear = (error(started, n, snr_db).sum() for snr_db in (0.0, DESIGN_SNR_DB, 30.0))
+    noisy, middle, clear = (error(started, n, snr_db).sum() for snr_db in (0.0, TRAINING_SNR_DB, 30.0))
     assert clear < 0.8 * middle < 0.8 * noisy
 
 

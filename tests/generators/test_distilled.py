@@ -1,4 +1,4 @@
-"""A generator that draws another model's codes: through the whole chain, trained, and compared."""
+"""A generator that draws another model's codes: through the whole chain, and compared with that model's."""
 
 import json
 
@@ -9,23 +9,21 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from semwave import Receiver, SemwaveError, Transmitter
-from semwave import model as models
+from semwave.air.channels import AWGN
 from semwave.apps.cli import app
 from semwave.apps.compare import change_inside, drawn
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
-from semwave.latent.layout import CODES
-from semwave.latent.space import COORDINATES
+from semwave.latent.layout import FACES
 from semwave.model import load_model
 from semwave.pictures import images
 from semwave.pictures.metrics import psnr
 from semwave.privacy.knowledge import build, load_knowledge
-from semwave.training.data import Photos
-from semwave.training.distillation import train_distilled
-from semwave.training.loop import Schedule
+from semwave.types import Inversion, Scene
+from semwave.zoo import MODELS
 
 TINY = Architecture(
-    size=32, coarse_size=16, smallest_size=8, code_size=COORDINATES, mapping_layers=0, local_channels=8,
+    size=32, coarse_size=16, smallest_size=8, code_size=FACES.coordinates, mapping_layers=0, local_channels=8,
     coarse_channels=16, max_channels=16,
 )  # fmt: skip
 
@@ -40,9 +38,10 @@ def shipped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "student"
     torch.manual_seed(0)
     SemanticStyleGAN(TINY).save(folder / "generator.safetensors")
-    (folder / "model.json").write_text(json.dumps({"codes": "faces-512", "licence": "none"}))
+    about = {"version": 1, "codes": "faces-512", "generator": "semantic-stylegan", "sizes": [32], "size": 32}
+    (folder / "model.json").write_text(json.dumps(about | {"licence": "none"}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(models.MODELS, "student", folder)
+        patch.setitem(MODELS, "student", folder)
         yield
 
 
@@ -71,12 +70,15 @@ def photo(teacher, codes, tmp_path_factory):
 
 
 def test_all_but_the_picture_is_the_other_models(student, teacher, codes):
-    assert (student.name, student.codes_of, student.sizes, student.size) == ("student", "faces-512", (32,), 32)
-    assert student.info["licence"] == "none"
+    config = student.config
+    assert (config.name, config.code_model, config.sizes, config.size) == ("student", "faces-512", (32,), 32)
+    assert config.licence == "none" and config.codecs == teacher.config.codecs and config.flow == teacher.config.flow
     assert torch.equal(student.sample(2, seeded()), codes)
-    symbols = student.encode(codes, 256)
-    assert torch.equal(symbols, teacher.encode(codes, 256))
-    assert torch.equal(student.decode(symbols, 10.0), teacher.decode(symbols, 10.0))
+    scene = Scene(torch.zeros(2, 3, 32, 32), codes=codes)
+    sent, same = (model.encode(scene, 256, ("codes",)) for model in (student, teacher))
+    assert torch.equal(sent.iq, same.iq)
+    arrived, same = (model.decode(AWGN(10.0, 0)(sent)).codes for model in (student, teacher))
+    assert torch.equal(arrived, same)
     faces = student.generate(codes, 32)
     assert faces.image.shape == (2, 3, 32, 32) and faces.masks.shape == (2, 13, 16, 16)
 
@@ -94,15 +96,15 @@ def test_a_network_with_other_codes_is_refused(teacher):
 
 def test_refinement_goes_through_its_own_generator(student, codes):
     target = student.generate(codes[1:], 32).image
-    pictures = (student.generate(student.invert(target, steps=steps), 32).image for steps in (0, 10))
+    pictures = (student.generate(student.invert(Scene(target), Inversion(steps=steps)), 32).image for steps in (0, 10))
     start, refined = (psnr(picture, target, data_range=2) for picture in pictures)
     assert refined > start + 0.1
 
 
 def test_transmitter_and_receiver_take_its_size(student, photo):
     picture = images.to_tensor(images.read_image(photo))
-    symbols = Transmitter(student, k=256)(picture).symbols
-    assert Receiver(student)(symbols, 10.0).shape == (1, 3, 32, 32)
+    soft = AWGN(10.0, 0)(Transmitter(student, k=256)(picture))
+    assert Receiver(student)(soft).shape == (1, 3, 32, 32)
     with pytest.raises(SemwaveError, match="size 512 is not offered by student; the sizes are 32"):
         Receiver(student, 512)
 
@@ -118,8 +120,8 @@ def test_the_command_sends_with_it(photo, tmp_path, options):
 
 
 def test_the_knowledge_base_belongs_to_the_codes(student, teacher):
-    assert torch.equal(load_knowledge("student").prototypes, load_knowledge("faces-512").prototypes)
-    prototypes = load_knowledge("faces-512").prototypes
+    assert torch.equal(load_knowledge(student.config).prototypes, load_knowledge(teacher.config).prototypes)
+    prototypes = load_knowledge(teacher.config).prototypes
     # Of an untrained generator no part is to be seen; the masks of the other one stand in.
     student.generator.masks, masks = teacher.generator.masks, student.generator.masks
     try:
@@ -134,28 +136,6 @@ def test_it_is_listed_and_generates(tmp_path):
     result = CliRunner().invoke(app, ["generate", "--model", "student", "--count", "1", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert images.read_image(tmp_path / "face-00.png").shape[0] == 32
-
-
-def test_it_learns_what_the_codes_look_like(teacher, tmp_path):
-    faces = {
-        "images": torch.randint(256, (6, 3, 256, 256), generator=seeded(), dtype=torch.uint8),
-        "coordinates": torch.randn(6, CODES, COORDINATES, generator=seeded()).half(),
-    }
-    photos = Photos(faces["images"][:2], torch.zeros(2, 256, 256, dtype=torch.uint8))
-
-    def distance(a, b):
-        return (a - b).abs().mean((1, 2, 3))
-
-    schedule = Schedule(16, 4, 0.05, warmup=2)
-    arguments = (teacher, TINY, photos, faces, distance, tmp_path / "run", schedule, "no")
-    network = train_distilled(*arguments)
-    rows = [json.loads(row) for row in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["masks"] < 0.8 * rows[0]["masks"] and rows[-1]["loss"] < 0.8 * rows[0]["loss"]
-    # Codes of photographs and a finished run are not computed again.
-    (tmp_path / "run-photos.pt").touch()
-    again = train_distilled(*arguments[:5], tmp_path / "run", schedule, "no")
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(again.state_dict()[name], tensor), name
 
 
 # Comparison

@@ -13,23 +13,24 @@ from semwave.errors import SemwaveError
 from semwave.generators.compositional import SIZES, CompositionalGenerator
 from semwave.generators.mobile_stylegan import MobileStyleGAN, haar, inverse_haar, wheel_data
 from semwave.inversion.encoder import Encoder
-from semwave.latent.layout import CODES, part_index, texture_index
+from semwave.latent.layout import FACES
 from semwave.latent.masks import LayoutCoder
-from semwave.model import load_model
+from semwave.model import load_face_model
 
+TEXTURE = {part: FACES.shape_index(part) + 1 for part in FACES.parts}
 # Pixels [:, 512, 512], [:, 300, 700] and the mean of the 1024 px image for the style of z = randn(1, 512), seed 0: from
 # an independent port that was checked against OpenVINO's float32 output.
 REFERENCE = ([0.29631, 0.06291, 0.32425], [0.37333, 0.15469, 0.29058], -0.251803)
 
 
-@pytest.fixture(scope="module", params=[lambda: load_model("faces-512").generator], ids=["compositional"])
+@pytest.fixture(scope="module", params=[lambda: load_face_model("faces-512").generator], ids=["compositional"])
 def generator(request):
     return request.param()
 
 
 @pytest.fixture(scope="module")
 def codes():
-    return load_model("faces-512").sample(2, torch.Generator().manual_seed(3))
+    return load_face_model("faces-512").sample(2, torch.Generator().manual_seed(3))
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -46,7 +47,7 @@ def test_every_kind_of_code_has_a_gradient(generator, codes):
     codes = codes[:1].clone().requires_grad_(True)
     generator(codes, 256).image.square().sum().backward()
     power = codes.grad.square().sum(2)[0]
-    for index in (0, 1, 2, 3, texture_index("skin"), texture_index("hair")):
+    for index in (0, 1, 2, 3, TEXTURE["skin"], TEXTURE["hair"]):
         assert power[index] > 0
 
 
@@ -60,11 +61,11 @@ def test_bad_input_is_refused(generator, codes):
 def test_a_part_changes_mainly_inside_its_mask(generator, codes):
     one, other = codes[:1], codes[1:]
     swapped = one.clone()
-    swapped[:, texture_index("hair")] = other[:, texture_index("hair")]
+    swapped[:, TEXTURE["hair"]] = other[:, TEXTURE["hair"]]
     with torch.no_grad():
         before, after = generator(one, 256), generator(swapped, 256)
     change = (before.image - after.image).square().sum(1)[0]
-    mask = torch.nn.functional.interpolate(before.masks[:, [part_index("hair")]], size=256)
+    mask = torch.nn.functional.interpolate(before.masks[:, [FACES.part_index("hair")]], size=256)
     near = torch.nn.functional.max_pool2d(mask, 25, stride=1, padding=12)[0, 0] > 0.3
     assert change[near].sum() / change.sum() > 0.7
 
@@ -74,7 +75,7 @@ def test_one_style_everywhere_is_the_original_network():
     w = generator.body.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(0)))
     with torch.no_grad():
         original = generator.body(w)
-        composed = generator(w[:, None].expand(-1, CODES, -1), max(SIZES)).image
+        composed = generator(w[:, None].expand(-1, FACES.codes, -1), max(SIZES)).image
     assert torch.allclose(original, composed, atol=1e-3)
     for pixel, place in zip(REFERENCE[:2], ((512, 512), (300, 700)), strict=True):
         assert original[0, :, place[0], place[1]].tolist() == pytest.approx(pixel, abs=1e-3)
@@ -98,7 +99,7 @@ def test_the_missing_wheel_is_named(monkeypatch):
 
 
 def test_a_copy_in_bf16_draws_what_autocast_draws(codes):
-    generator = load_model("faces-512").generator
+    generator = load_face_model("faces-512").generator
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         cast, autocast = (network(codes, 128).image.float() for network in (generator.in_bf16(), generator))
     assert (cast - autocast).abs().mean() < 0.005

@@ -23,9 +23,10 @@ from semwave.generators.discriminator import DualBranchDiscriminator
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.official import SIZES
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
-from semwave.latent.layout import CODES, shape_index, texture_index
-from semwave.model import load_model
+from semwave.latent.layout import FACES
+from semwave.model import load_face_model
 
+CODES = FACES.codes
 DATA = Path(__file__).parents[1] / "data"
 SMALL = Architecture(
     size=32, coarse_size=16, smallest_size=4, mapping_layers=2, local_channels=8, coarse_channels=16, max_channels=16
@@ -124,7 +125,7 @@ def test_names_and_shapes_are_those_of_the_published_checkpoint(authors, golden)
 def distilled():
     """A generator that was never trained, for the codes of the shipped model."""
     network = SemanticStyleGAN(replace(SMALL, code_size=256, mapping_layers=0))
-    return DistilledGenerator(rebuilt(network, 5), load_model("faces-512").space)
+    return DistilledGenerator(rebuilt(network, 5), load_face_model("faces-512").space)
 
 
 @pytest.mark.parametrize("kind", ["semantic", "distilled", "compositional"])
@@ -133,7 +134,7 @@ def test_the_contract_of_generators(kind, small):
     generator, size = {
         "semantic": lambda: (small, SMALL.size),
         "distilled": lambda: (distilled(), SMALL.size),
-        "compositional": lambda: (load_model("faces-512").generator, 256),
+        "compositional": lambda: (load_face_model("faces-512").generator, 256),
     }[kind]()
     codes = codes_for(generator, 2)
     faces, again = generator(codes, size), generator(codes, size)
@@ -156,9 +157,9 @@ def test_shape_codes_move_the_masks_and_texture_codes_do_not(small):
     codes = codes_for(small, 1)
     masks = small(codes).masks
     for index, moves in (
-        (shape_index("hair"), True),
-        (texture_index("hair"), False),
-        (shape_index("background"), False),
+        (FACES.shape_index("hair"), True),
+        (FACES.shape_index("hair") + 1, False),
+        (FACES.shape_index("background"), False),
     ):
         changed = codes.clone()
         changed[:, index] = 3 * codes_for(small, 1, seed=1)[:, index]
@@ -359,6 +360,26 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, wide):
             SemanticStyleGAN.from_official(path)
     with pytest.raises(SemwaveError, match="more than named tensors"):
         SemanticStyleGAN.from_official(checkpoint(path, wide, g_ema={"style.1.bias": "zeros"}))
+
+
+def test_a_generator_survives_the_disk(tmp_path):
+    torch.manual_seed(0)
+    generator = SemanticStyleGAN(SMALL).eval()
+    generator.save(tmp_path / "generator.safetensors")
+    again = SemanticStyleGAN.from_file(tmp_path / "generator.safetensors")
+    assert again.architecture == SMALL and not again.training
+    # Half precision: 11 bits.
+    for name, tensor in generator.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor, atol=1e-6, rtol=2**-11, msg=name)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no tensors", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_what_holds_no_generator_is_refused(tmp_path, content):
+    path = tmp_path / "generator.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SemwaveError, match="holds no Semantic StyleGAN"):
+        SemanticStyleGAN.from_file(path)
 
 
 @pytest.mark.parametrize("bf16", [False, True])

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from semwave.inversion.correction import PICTURE, STEP, Corrections
-from semwave.latent.layout import CODES
-from semwave.latent.space import COORDINATES
+from semwave.inversion.correction import STEP, Corrections
+from semwave.latent.layout import FACES, Layout
+from semwave.pictures.images import SKETCH
 
-PIXELS = 3 * PICTURE**2
+CODES, COORDINATES = FACES.codes, FACES.coordinates
+PIXELS = 3 * SKETCH**2
 BUSY = 5
 
 
@@ -21,7 +22,7 @@ def jacobian():
 def draw(jacobian):
     def draw(coordinates):
         pixels = torch.einsum("bci,cip->bcp", coordinates[..., :BUSY], jacobian).flatten(1)
-        return torch.nn.functional.pad(pixels, (0, PIXELS - pixels.shape[1])).reshape(-1, 3, PICTURE, PICTURE)
+        return torch.nn.functional.pad(pixels, (0, PIXELS - pixels.shape[1])).reshape(-1, 3, SKETCH, SKETCH)
 
     return draw
 
@@ -86,5 +87,19 @@ def test_no_photo_sends_the_codes_far(draw, correction):
 @pytest.mark.parametrize("size", [200, 512])
 def test_photos_are_compared_at_128_px(draw, correction, size):
     v, large = coordinates(0)[:1], torch.full((1, 3, size, size), 0.1)
-    small = torch.full((1, 3, PICTURE, PICTURE), 0.1)
+    small = torch.full((1, 3, SKETCH, SKETCH), 0.1)
     torch.testing.assert_close(correction(draw, large, v), correction(draw, small, v))
+
+
+def test_another_domain_is_corrected_by_matrices_of_its_own():
+    layout = Layout(("sky", "sea", "land"), code_size=32, coordinates=16)
+    corrections = Corrections(1, layout).requires_grad_(False)
+    corrections.start(torch.eye(16).expand(8, -1, -1))
+    v = torch.randn(2, 8, 16, generator=torch.Generator().manual_seed(0))
+
+    def draw(coordinates):
+        flat = coordinates.flatten(1)
+        return torch.nn.functional.pad(flat, (0, PIXELS - flat.shape[1])).reshape(-1, 3, SKETCH, SKETCH)
+
+    moved = corrections(draw, draw(torch.zeros_like(v)), v)
+    assert moved.shape == v.shape and moved.norm() < v.norm()

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from semwave.latent.layout import CODE_SIZE, PARTS
-from semwave.latent.masks import COPIES, GRID, NUMBERS, LayoutCoder, mask_pyramid, part_probabilities
+from semwave.latent.layout import FACES, Layout
+from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid, part_probabilities
+
+PARTS, CODE_SIZE, COPIES, NUMBERS = FACES.parts, FACES.code_size, FACES.copies, FACES.mask_numbers
 
 
 def random_logits(seed=0):
@@ -77,3 +79,17 @@ def test_decoding_reads_the_mean_of_the_copies():
     assert logits.shape == (1, len(PARTS), GRID, GRID)
     torch.testing.assert_close(logits, coder.decode(mean), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(logits, coder.decode(mean + 1), atol=1e-2)
+
+
+def test_another_domain_codes_its_own_parts():
+    layout = Layout(("sky", "sea", "land"), code_size=32, coordinates=16, mask_numbers=8)
+    torch.manual_seed(0)
+    coder = LayoutCoder(layout, widths=(4, 4, 4, 4, 4)).eval()
+    labels = torch.randint(3, (2, 128, 128), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    shares = part_probabilities(labels, layout)
+    assert shares.shape == (2, 3, GRID, GRID)
+    torch.testing.assert_close(shares.sum(1), torch.ones(2, GRID, GRID))
+    code = coder.encode(shares)
+    assert code.shape == (2, 32) and torch.equal(code, code[:, :8].repeat(1, 4))
+    logits = coder.decode(code)
+    assert logits.shape == (2, 3, GRID, GRID) and mask_pyramid(logits, 16).shape == (2, 3, 16, 16)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.generators.mobile_stylegan import MobileStyleGAN
-from semwave.latent.layout import CODE_SIZE, CODES
-from semwave.latent.masks import COPIES, NUMBERS
-from semwave.latent.space import COORDINATES, LAYOUT_CODE, CodeSpace, used_coordinates
+from semwave.latent.layout import FACES, MASK_CODE, Layout
+from semwave.latent.space import CodeSpace, used_coordinates
 
-OTHERS = [i for i in range(CODES) if i != LAYOUT_CODE]
+CODES, CODE_SIZE, COORDINATES, NUMBERS = FACES.codes, FACES.code_size, FACES.coordinates, FACES.mask_numbers
+OTHERS = [i for i in range(CODES) if i != MASK_CODE]
 
 
 def made_up_styles():
@@ -36,7 +36,7 @@ def everywhere(styles):
 def test_coordinates_survive_the_round_trip(space, values, index):
     coordinates = torch.zeros(2, CODES, COORDINATES)
     coordinates[:, index] = torch.from_numpy(values)
-    coordinates *= used_coordinates()
+    coordinates *= used_coordinates(FACES)
     codes = space.codes(coordinates)
     assert codes.shape == (2, CODES, CODE_SIZE)
     torch.testing.assert_close(space.coordinates(codes), coordinates, atol=2e-3, rtol=1e-3)
@@ -79,20 +79,37 @@ def test_the_mean_style_is_the_origin(space):
 def test_the_layout_code_is_taken_as_it_is(space):
     numbers = torch.randn(2, NUMBERS, generator=torch.Generator().manual_seed(3))
     coordinates = torch.zeros(2, CODES, COORDINATES)
-    coordinates[:, LAYOUT_CODE, :NUMBERS] = numbers
+    coordinates[:, MASK_CODE, :NUMBERS] = numbers
     codes = space.codes(coordinates)
-    assert torch.equal(codes[:, LAYOUT_CODE], numbers.repeat(1, COPIES))
+    assert torch.equal(codes[:, MASK_CODE], numbers.repeat(1, FACES.copies))
     # The mean of the eight copies comes back, and nothing beyond the 64 numbers.
-    codes[:, LAYOUT_CODE, :NUMBERS] += 8
-    back = space.coordinates(codes)[:, LAYOUT_CODE]
+    codes[:, MASK_CODE, :NUMBERS] += 8
+    back = space.coordinates(codes)[:, MASK_CODE]
     torch.testing.assert_close(back[:, :NUMBERS], numbers + 1)
     assert back[:, NUMBERS:].eq(0).all()
 
 
 def test_used_coordinates():
-    used = used_coordinates()
+    used = used_coordinates(FACES)
     assert used.shape == (CODES, COORDINATES) and used.sum() == 27 * 256 + 64
-    assert used[LAYOUT_CODE].sum() == NUMBERS and used[OTHERS].all()
+    assert used[MASK_CODE].sum() == NUMBERS and used[OTHERS].all()
+
+
+@pytest.mark.parametrize("mask_numbers", [0, 8])
+def test_another_domain_has_a_space_of_its_own(mask_numbers):
+    layout = Layout(("sky", "sea", "land"), code_size=32, coordinates=16, mask_numbers=mask_numbers)
+    space, source = CodeSpace(layout), torch.Generator().manual_seed(0)
+    space.measure(torch.randn(500, 32, generator=source) * torch.logspace(1, -1, 32))
+    used = used_coordinates(layout)
+    assert used.shape == (8, 16) and used.sum() == 8 * 16 - (16 - mask_numbers if mask_numbers else 0)
+    coordinates = torch.randn(3, 8, 16, generator=source) * used
+    codes = space.codes(coordinates)
+    assert codes.shape == (3, 8, 32)
+    torch.testing.assert_close(space.coordinates(codes), coordinates, atol=1e-4, rtol=1e-4)
+    own = space.mean + coordinates[:, MASK_CODE] @ space.directions.T
+    assert torch.allclose(codes[:, MASK_CODE], own) == (mask_numbers == 0)
+    if mask_numbers:
+        assert torch.equal(codes[:, MASK_CODE], coordinates[:, MASK_CODE, :8].repeat(1, 4))
 
 
 def test_half_of_the_directions_hold_95_percent_of_w():

@@ -5,7 +5,6 @@ processes, as a user meets them.
 """
 
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,18 +15,19 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.benchmark import Timer
 
-from semwave import model as models
-from semwave.air.channels import CHANNELS
+from semwave.air.channels import AWGN
 from semwave.errors import SemwaveError
 from semwave.generators.memory import keep_freed_memory
-from semwave.latent.layout import CODE_SIZE, CODES
+from semwave.latent.layout import FACES
+from semwave.model import load_model
 from semwave.pictures import align, images
-from semwave.receiver import Decoded, Receiver
+from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
+from semwave.types import Drawing
 
 BATCH = 8
 AUTHORS_INVERSION = 400 * 11.1
@@ -35,7 +35,7 @@ AUTHORS_INVERSION = 400 * 11.1
 CPU cores, 11.1 s each."""
 STARTING = (
     "from time import perf_counter as now; a = now(); import semwave; b = now(); "
-    "from semwave import Receiver, Transmitter; c = now(); Transmitter({name!r}); "
+    "import semwave.model; c = now(); semwave.Transmitter({name!r}); "
     "print(b - a, c - b, now() - c)"
 )
 
@@ -57,36 +57,40 @@ def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
 
     ``photo`` is uint8 (H, W, 3) with a face.
     """
-    model = models.load_model(name)
-    picture = images.to_tensor(align.align(photo, model.size))
-    ks = sorted(model.codecs)
-    transmitters, receivers = (
-        {k: Transmitter(model, k) for k in ks},
-        {size: Receiver(model, size) for size in model.sizes},
-    )
-    codes = transmitters[ks[0]].invert(picture)
-    noise = torch.Generator().manual_seed(0)
-    arrived = {k: CHANNELS["awgn"]()(transmitters[k].encode(codes, picture), 10.0, noise) for k in ks}
-    most = ks[-1]
+    model = load_model(name)
+    config = model.config
+    picture = images.to_tensor(align.align(photo, config.size))
+    ks, most = config.ks, config.ks[-1]
+    transmitters = {k: Transmitter(model, k) for k in ks}
+    receivers = {size: Receiver(model, size) for size in config.sizes}
+    scene = transmitters[most].scene(picture)
+    assert scene.codes is not None
+    channel = AWGN(10.0, random=0)
+    arrived = {k: channel(transmitters[k].encode(scene)) for k in ks}
     refining = Transmitter(model, most, refine_steps=1)
-    decoded, several = Decoded(most, codes), Decoded(most, codes.repeat(BATCH, 1, 1))
+    codes, several = scene.codes, scene.codes.repeat(BATCH, 1, 1)
     many = picture.repeat(BATCH, 1, 1, 1)
     work: list[tuple[str, Callable[[], object], int]] = [
-        (f"align, {model.size} px", lambda: align.align(photo, model.size), 1),
-        ("invert", lambda: transmitters[most].invert(picture), 1),
-        ("invert, one step of refinement more", lambda: refining.invert(picture), 1),
-        *((f"encode, k = {k}", lambda k=k: transmitters[k].encode(codes, picture), 1) for k in ks),
-        *((f"decode, k = {k}", lambda k=k: receivers[model.size].decode(arrived[k].symbols, 10.0), 1) for k in ks),
-        *((f"generate, {size} px", lambda size=size: receivers[size].generate(decoded), 1) for size in model.sizes),
+        (f"align, {config.size} px", lambda: align.align(photo, config.size), 1),
+        ("invert", lambda: transmitters[most].scene(picture), 1),
+        ("invert, one step of refinement more", lambda: refining.scene(picture), 1),
+        *((f"encode, k = {k}", lambda k=k: transmitters[k].encode(scene), 1) for k in ks),
+        *((f"decode, k = {k}", lambda k=k: receivers[config.size].decode(arrived[k]), 1) for k in ks),
+        *((f"generate, {size} px", lambda size=size: drawn(codes, size), 1) for size in config.sizes),
         (f"transmit: aligned photo to {most} symbols", lambda: transmitters[most](picture), 1),
         *(
-            (f"receive: {most} symbols to {size} px", lambda size=size: receivers[size](arrived[most].symbols, 10.0), 1)
-            for size in model.sizes
+            (f"receive: {most} symbols to {size} px", lambda size=size: receivers[size](arrived[most]), 1)
+            for size in config.sizes
         ),
-        (f"invert, {BATCH} at once", lambda: transmitters[most].invert(many), BATCH),
-        *((f"generate, {size} px, {BATCH} at once", lambda size=size: receivers[size].generate(several), BATCH)
-          for size in model.sizes[:2]),
+        (f"invert, {BATCH} at once", lambda: transmitters[most].scene(many), BATCH),
+        *((f"generate, {size} px, {BATCH} at once", lambda size=size: drawn(several, size), BATCH)
+          for size in config.sizes[:2]),
     ]  # fmt: skip
+
+    @torch.no_grad()
+    def drawn(codes: Tensor, size: int) -> Drawing:
+        return model.generate(codes, size)
+
     for stage, call, count in work:
         timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
         found = timer.blocked_autorange(min_run_time=seconds)
@@ -102,7 +106,9 @@ def processes(name: str, photo: np.ndarray, runs: int) -> Iterator[tuple[Timing,
     starts = [_run([sys.executable, "-c", STARTING.format(name=name)]) for _ in range(runs)]
     memory = max(start[1] for start in starts)
     seconds = zip(*(map(float, start[2].split()) for start in starts), strict=True)
-    for stage, taken in zip(("import semwave", "import Transmitter, Receiver", "load the model"), seconds, strict=True):
+    for stage, taken in zip(
+        ("import semwave", "import of torch and the networks", "load the model"), seconds, strict=True
+    ):
         yield _timing(stage, taken), memory
     with TemporaryDirectory() as folder:
         path = Path(folder, "photo.png")
@@ -130,7 +136,11 @@ def inversion_step(generator: nn.Module, size: int, runs: int = 5, bf16: bool = 
     """
     keep_freed_memory()
     device = next(generator.parameters()).device
-    codes = torch.randn(1, CODES, CODE_SIZE, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    codes = (
+        torch.randn(1, FACES.codes, FACES.code_size, generator=torch.Generator().manual_seed(0))
+        .to(device)
+        .requires_grad_()
+    )
     photo = torch.zeros(1, 3, size, size, device=device)
 
     def step() -> float:
@@ -142,19 +152,6 @@ def inversion_step(generator: nn.Module, size: int, runs: int = 5, bf16: bool = 
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
     seconds = [timer.timeit(1).median for _ in range(runs)]
     return _timing(f"one step of inversion, {size} px{', bf16' if bf16 else ''}", seconds)
-
-
-def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
-    cpu = Path("/proc/cpuinfo")
-    names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
-    return {
-        "cpu": names[0].split(":", 1)[1].strip() if names else platform.processor(),
-        "threads": torch.get_num_threads(),
-        "bf16": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def as_row(timing: Timing, memory: float | None = None) -> dict[str, str | float | int]:

@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from semwave.errors import SemwaveError
-from semwave.latent.layout import part_index, shape_index
-from semwave.model import Model
 from semwave.pictures import align, images
 from semwave.pictures.metrics import LPIPS, psnr
+from semwave.types import Generative, Inversion, Scene
 
 SWAPPED = ("eyes", "mouth", "nose", "hair")
 MARGIN = 0.05
@@ -24,14 +23,14 @@ MARGIN = 0.05
 
 
 @torch.no_grad()
-def drawn(model: Model, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def drawn(model: Generative, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, size, size) in [-1, 1] of ``codes``, averaged down from the model's next larger size, and masks.
 
     Raises :class:`SemwaveError` for a size above the model's.
     """
-    larger = [offered for offered in model.sizes if offered >= size]
+    larger = [offered for offered in model.config.sizes if offered >= size]
     if not larger or min(larger) % size:
-        raise SemwaveError(f"{model.name} cannot be compared at {size} px; its sizes are {model.sizes}")
+        raise SemwaveError(f"{model.config.name} cannot be compared at {size} px; its sizes are {model.config.sizes}")
     faces = model.generate(codes, min(larger))
     return functional.avg_pool2d(faces.image.clamp(-1, 1), min(larger) // size), faces.masks
 
@@ -48,7 +47,7 @@ def change_inside(before: Tensor, after: Tensor, mask: Tensor) -> float | None:
     return float((change * near).sum() / change.sum())
 
 
-def locality(model: Model, size: int, pairs: Iterable[int], seed: int) -> dict[str, list[float]]:
+def locality(model: Generative, size: int, pairs: Iterable[int], seed: int) -> dict[str, list[float]]:
     """For every part of :data:`SWAPPED` and pair of random faces the share of :func:`change_inside`, at ``size`` px.
 
     A face without the part is left out. The faces of a pair depend on its number and the seed, not on the model, as
@@ -59,31 +58,35 @@ def locality(model: Model, size: int, pairs: Iterable[int], seed: int) -> dict[s
         codes = model.sample(2, torch.Generator().manual_seed(seed * 1_000_003 + pair))
         before, masks = drawn(model, codes[:1], size)
         likeliest = masks.argmax(1, keepdim=True)
+        layout = model.config.layout
         for part in SWAPPED:
-            swapped, first = codes[:1].clone(), shape_index(part)
+            swapped, first = codes[:1].clone(), layout.shape_index(part)
             swapped[:, first : first + 2] = codes[1:, first : first + 2]
-            share = change_inside(before, drawn(model, swapped, size)[0], likeliest == part_index(part))
+            share = change_inside(before, drawn(model, swapped, size)[0], likeliest == layout.part_index(part))
             if share is not None:
                 shares[part].append(share)
     return shares
 
 
 def inversion(
-    model: Model, photos: Iterable[Path], size: int, refine_steps: int, lpips: LPIPS | None
+    model: Generative, photos: Iterable[Path], size: int, refine_steps: int, lpips: LPIPS | None
 ) -> Iterator[tuple[float, float | None]]:
     """PSNR in dB and LPIPS(alex) at ``size`` px of every photo, aligned already, inverted and drawn, no channel."""
     for path in photos:
         photo = images.to_tensor(align.in_frame(images.read_image(path), size))
-        picture = drawn(model, model.invert(photo, steps=refine_steps), size)[0]
+        picture = drawn(model, model.invert(Scene(photo), Inversion(steps=refine_steps)), size)[0]
         yield psnr(picture, photo, data_range=2).item(), lpips(picture, photo).item() if lpips else None
 
 
-def row(model: Model, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float | None]]) -> dict:
+def row(
+    model: Generative, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float | None]]
+) -> dict:
     """A row of the report: means over pairs and photos; ``inside`` is the mean over the parts of their means."""
     inside = {part: float(np.mean(found)) for part, found in shares.items() if found}
-    psnrs, distances = ([pair[i] for pair in quality if pair[i] is not None] for i in (0, 1))
+    psnrs = [psnr_db for psnr_db, _ in quality]
+    distances = [distance for _, distance in quality if distance is not None]
     return {
-        "model": model.name,
+        "model": model.config.name,
         "size": size,
         "pairs": max(map(len, shares.values()), default=0),
         "inside_parts": inside,

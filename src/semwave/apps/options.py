@@ -1,9 +1,27 @@
-"""Options that several commands take."""
+"""Options that several commands take, and what they mean."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from semwave.errors import SemwaveError
+
+if TYPE_CHECKING:
+    from semwave.pictures.metrics import LPIPS
+    from semwave.zoo import ModelConfig
+
+OPTIMISE_STEPS = 80
+
+
+class Start(StrEnum):
+    """How a photograph becomes codes."""
+
+    encoder = "encoder"
+    optimise = "optimise"
+
 
 ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them. Or a CHECKPOINT.pt.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
@@ -11,3 +29,66 @@ LpipsWeights = Annotated[
     Path | None,
     typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
 ]
+Ks = Annotated[
+    list[int] | None,
+    typer.Option("--k", help="Real symbols an image, one that the model offers; 'semwave models' lists them."),
+]
+Ratios = Annotated[
+    list[str] | None,
+    typer.Option("--ratio", help="k / n with n = 3 size^2 instead, such as 1/3072 (default: the model's largest k)."),
+]
+CodesOnly = Annotated[bool, typer.Option("--codes-only", help="Codes are all that is sent, as in the paper.")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Width and height of the picture in pixels (default: the model's own)."),
+]
+NoAlign = Annotated[bool, typer.Option("--no-align", help="The picture is an aligned square face already.")]
+RefineSteps = Annotated[
+    int | None,
+    typer.Option(help="Steps of gradient descent (default: none after encoder, 80 with --invert optimise)."),
+]
+Invert = Annotated[
+    Start, typer.Option(help="encoder: the codes in one pass; optimise: gradient descent from the mean face.")
+]
+
+
+def chosen_ks(
+    config: "ModelConfig", ks: Iterable[int] | None, ratios: Iterable[str] | None, size: int
+) -> tuple[int, ...]:
+    """The numbers of symbols that --k and --ratio ask for, each once; the largest where they ask for none.
+
+    Raises:
+        SemwaveError: one that the model does not offer.
+    """
+    from semwave.air.ratio import k_of_ratio
+
+    asked = [*(ks or ()), *(k_of_ratio(ratio, size, config.ks) for ratio in ratios or ())]
+    for k in asked:
+        config.layers(k)
+    return tuple(dict.fromkeys(asked)) or (max(config.ks),)
+
+
+def chosen_layers(codes_only: bool) -> tuple[str, ...] | None:
+    """What --codes-only asks for: codes alone, or all that the model can send."""
+    from semwave.zoo import CODES
+
+    return (CODES,) if codes_only else None
+
+
+def chosen_start(invert: Start, refine_steps: int | None) -> tuple[str, int]:
+    """What --invert and --refine-steps mean to a transmitter: where inversion starts, and how many steps follow."""
+    if invert is Start.optimise:
+        return "mean", OPTIMISE_STEPS if refine_steps is None else refine_steps
+    return "encoder", refine_steps or 0
+
+
+def chosen_lpips(weights: Path | None) -> "tuple[LPIPS | None, str]":
+    """LPIPS(alex); where it is not at hand, None and a warning, unless the user named a folder for it."""
+    from semwave.pictures.metrics import LPIPS
+
+    try:
+        return LPIPS("alex", weights), ""
+    except SemwaveError as error:
+        if weights is not None:
+            raise
+        return None, f"warning: lpips_alex is left out: {error}"

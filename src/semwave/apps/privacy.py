@@ -1,13 +1,14 @@
 """The options that say what is private; ``semwave knowledge`` and ``semwave figures privacy``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from semwave.apps.options import LpipsWeights, ModelName, Seed
 from semwave.errors import SemwaveError
 from semwave.privacy.settings import Mode, Privacy
+from semwave.zoo import DEFAULT, config_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,11 +72,13 @@ def chosen(
         raise SemwaveError("--mask goes without --hide and --keep; paint the parts white in the mask as well")
     if mask and mode not in (None, Mode.strict):
         raise SemwaveError(f"--mask needs --privacy strict: {mode} changes the codes of parts, not a region of pixels")
-    if mask:
-        from semwave.privacy.photo import read_mask
-    given = {"lambda1": lambda1, "lambda2": lambda2, "mode": mode, "knowledge": base}
+    given: dict[str, Any] = {"lambda1": lambda1, "lambda2": lambda2, "mode": mode, "knowledge": base}
     privacy = Privacy(_parts(hide), _parts(keep), seed=seed, **{k: v for k, v in given.items() if v is not None})
-    return privacy, read_mask(mask) if mask else None
+    if mask is None:
+        return privacy, None
+    from semwave.privacy.photo import read_mask
+
+    return privacy, read_mask(mask)
 
 
 def _parts(options: list[str] | None) -> tuple[str, ...]:
@@ -92,7 +95,7 @@ def build_knowledge(
     generated: Annotated[int, typer.Option(min=0, help="Take this many generated faces instead.")] = 0,
     no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned square faces already.")] = False,
     seed: Seed = 0,
-    model: ModelName = "faces-512",
+    model: ModelName = DEFAULT,
 ) -> None:
     """Make a knowledge base: average codes of every part, their spread, and varied natural faces.
 
@@ -105,10 +108,11 @@ def build_knowledge(
     from semwave.model import load_model
     from semwave.privacy import faces
     from semwave.privacy.knowledge import build
+    from semwave.privacy.protection import part_model
 
     if (source is None) == (generated == 0):
         raise SemwaveError("give either a folder of photos or a file of codes, or --generated N")
-    loaded = load_model(model)
+    loaded = part_model(load_model(model))
     if source is None:
         name, count, codes = f"{generated} generated faces", generated, faces.generated(loaded, generated, seed)
     elif source.is_dir():
@@ -127,19 +131,19 @@ def build_knowledge(
 @knowledge.command("show")
 def show_knowledge(
     file: Annotated[Path | None, typer.Argument(help="A knowledge base (default: the model's).")] = None,
-    model: ModelName = "faces-512",
+    model: ModelName = DEFAULT,
 ) -> None:
     """Say what a knowledge base holds."""
     from rich.console import Console
     from rich.table import Table
 
-    from semwave.latent.layout import PARTS, shape_index
     from semwave.privacy.knowledge import load_knowledge
 
-    base = load_knowledge(model, file)
+    config = config_of(model)
+    layout, base = config.layout, load_knowledge(config, file)
     table = Table("part", "faces", "|average|", "spread", title=f"{base.made_for}: {base.made_from}")
-    for part, faces in zip(PARTS, base.faces.tolist(), strict=True):
-        codes = slice(shape_index(part), shape_index(part) + 2)
+    for part, faces in zip(layout.parts, base.faces.tolist(), strict=True):
+        codes = layout.code_indices((part,))
         average = base.mean[codes].square().sum().sqrt().item()
         spread = base.spread[codes].square().sum().sqrt().item()
         table.add_row(part, str(faces), f"{average:.2f}", f"{spread:.2f}")
@@ -160,7 +164,7 @@ def draw_privacy(
     lpips_weights: LpipsWeights = None,
     size: Annotated[int, typer.Option(help="Width and height of every picture in pixels.")] = 256,
     seed: Seed = 0,
-    model: ModelName = "faces-512",
+    model: ModelName = DEFAULT,
 ) -> None:
     """Draw the paper's Figs. 2 and 6 and, with --data, measure what each mode hides.
 
@@ -169,20 +173,19 @@ def draw_privacy(
     from rich.console import Console
 
     from semwave.evaluation.privacy.figures import draw
+    from semwave.evaluation.privacy.measure import Measuring, measure
     from semwave.model import load_model
+    from semwave.pictures.metrics import LPIPS
+    from semwave.privacy.protection import part_model
 
-    loaded = load_model(model)
     if out.exists() and not out.is_dir():
         raise SemwaveError(f"{out}: is not a folder; choose another --out")
-    if size not in loaded.sizes:
-        raise SemwaveError(f"size {size} is not offered by {model}; the sizes are {', '.join(map(str, loaded.sizes))}")
+    loaded = part_model(load_model(model))
+    # Before anything is drawn, so that what it lacks is said at once.
+    measuring = Measuring(loaded, data, seed, LPIPS("alex", lpips_weights), limit) if data is not None else None
     for path in draw(loaded, out, size, seed):
         typer.echo(str(path))
-    if data is not None:
-        from semwave.evaluation.privacy.measure import measure
-        from semwave.pictures.metrics import LPIPS
-
-        lpips = LPIPS("alex", lpips_weights)
+    if measuring is not None:
         table = table or out / "privacy.md"
-        measure(loaded, data, out, table, limit, seed, lpips, Console(stderr=True))
+        measure(measuring, out, table, Console(stderr=True))
         typer.echo(str(table))

@@ -1,6 +1,6 @@
 """Send photographs through the whole chain: the paper's Fig. 1 from left to right.
 
-read, align -> invert -> encode ~~ channel ~~> decode -> generate -> pictures and a row of the report
+read, align -> invert -> encode ~~ channel ~~> decode -> draw -> pictures and a row of the report
         once a photo        |  for every k   |  for every SNR
 """
 
@@ -18,18 +18,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from torch import Tensor
 
-from semwave import model as models
-from semwave.air.channels import checked_snr, make_channel
+from semwave.air.channels import channel_class
+from semwave.air.iq import checked_snr
+from semwave.air.ratio import ratio_text, source_numbers
 from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
 from semwave.pictures import files, images
 from semwave.pictures.grid import side_by_side
-from semwave.pictures.metrics import psnr
+from semwave.pictures.metrics import LPIPS, psnr
 from semwave.pictures.photos import Photo
 from semwave.privacy.photo import framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
-from semwave.transmitter import Transmitter, ratio_text, source_numbers
+from semwave.transmitter import Transmitter
+from semwave.types import Header, Model, Signal
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class Sent:
     row: dict
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A photo in the frame, what its LPIPS compares (once for every k and SNR), and how long its stages took."""
+
+    photo: Photo
+    pixels: np.ndarray
+    features: list[Tensor] | None
+    seconds: dict[str, float]
+
+
 class Sender:
     """A transmitter for every k, a channel, and a receiver.
 
@@ -48,18 +60,18 @@ class Sender:
         model: name of a shipped model, or a loaded one.
         ks: numbers of real symbols an image.
         snrs_db: Es/N0 of the channels in dB.
-        channel: "awgn" or "rayleigh".
+        channel: name of a channel in :data:`semwave.air.channels.CHANNELS`.
         size: width and height in pixels at which the photo is taken and drawn again; the model's own without it.
         align_faces: find the face and align it; otherwise the photo is already in the frame.
+        layers: what to send, of ("codes", "residual"); None for all that the model can.
         refine_steps: steps of gradient descent of the inversion.
         start: where inversion starts, "encoder" or "mean".
         perceptual: refine by MSE and ``lpips`` instead of the MSE alone.
         seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
             SNR, so that a photo's result does not depend on what else is sent.
         lpips: LPIPS(alex), or None to leave it out of the report.
-        privacy: parts that are not to be given away. Every photo has its own draw from the privacy's seed.
+        privacy: what is not to be given away. Every photo has its own draw from the privacy's seed.
         mask: (H, W) bool, private pixels of every photo, which must have the same size.
-        residual: send what codes cannot say beside them, where the model has it for k.
 
     Raises:
         SemwaveError: any of these that is not offered.
@@ -67,33 +79,33 @@ class Sender:
 
     def __init__(
         self,
-        model: str | models.Model,
+        model: str | Model,
         ks: tuple[int, ...],
         snrs_db: tuple[float, ...],
         channel: str = "awgn",
         size: int | None = None,
         align_faces: bool = True,
+        layers: tuple[str, ...] | None = None,
         refine_steps: int = 0,
         start: str = "encoder",
         perceptual: bool = False,
         seed: int = 0,
-        lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
+        lpips: LPIPS | None = None,
         privacy: Privacy | None = None,
         mask: np.ndarray | None = None,
-        residual: bool = True,
     ):
-        self.channel_name, self.channel = channel, make_channel(channel)
+        self.channel_name, self.channel = channel, channel_class(channel)
         for snr_db in snrs_db:
             checked_snr(snr_db, 1)
-        model = models.load_model(model) if isinstance(model, str) else model
+        self.receiver = Receiver(model, size)
         if perceptual and lpips is None:
             raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
         distance = lpips if perceptual else None
-        self.transmitters = [Transmitter(model, k, refine_steps, start, distance, privacy, residual) for k in ks]
-        self.privacy, self.mask = privacy, mask
-        self.receiver = Receiver(model, size, residual)
+        self.transmitters = [
+            Transmitter(self.receiver.model, k, layers, refine_steps, start, distance, privacy) for k in ks
+        ]
         self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
-        self.align_faces, self.lpips = align_faces, lpips
+        self.align_faces, self.lpips, self.privacy, self.mask = align_faces, lpips, privacy, mask
 
     def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
         """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
@@ -106,62 +118,61 @@ class Sender:
         """
         start = perf_counter()
         picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask)
-        read, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
+        readable, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
+        source = _Source(photo, picture.sent, self._features(picture.sent), seconds)
 
+        scene = None
         for transmitter in self.transmitters:
-            # Refinement looks at what arrives, so its codes are another transmitter's no more.
-            if transmitter is self.transmitters[0] or transmitter.refine_steps:
+            # Refinement brings closer what arrives in k symbols, so each k has codes of its own.
+            if scene is None or transmitter.inversion.steps:
                 start = perf_counter()
-                draw = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
-                region = transmitter.region(read) if picture.region is None else picture.region
-                codes = transmitter.invert(read, progress, region, draw)
+                random = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
+                scene = transmitter.scene(readable, picture.region, random, progress)
                 seconds["invert"] = perf_counter() - start
             start = perf_counter()
-            symbols = transmitter.encode(codes, read, region)
+            signal = transmitter.encode(scene)
             seconds["encode"] = perf_counter() - start
             for snr_db in self.snrs_db:
-                yield self._over_the_air(photo, picture.sent, symbols, snr_db, dict(seconds))
+                yield self._over_the_air(source, signal, snr_db)
 
-    def _over_the_air(
-        self, photo: Photo, picture: np.ndarray, symbols: Tensor, snr_db: float, seconds: dict[str, float]
-    ) -> Sent:
-        start = perf_counter()
-        arrived = self.channel(symbols, snr_db, noise_generator(self.seed, photo.name))
+    def _over_the_air(self, source: _Source, signal: Signal, snr_db: float) -> Sent:
+        seconds, start = dict(source.seconds), perf_counter()
+        soft = self.channel(snr_db, noise_generator(self.seed, source.photo.name))(signal)
         seconds["channel"] = perf_counter() - start
 
         start = perf_counter()
-        decoded = self.receiver.decode(arrived.symbols, arrived.snr_db, arrived.fading)
+        message = self.receiver.decode(soft)
         seconds["decode"] = perf_counter() - start
 
         start = perf_counter()
-        received = images.to_uint8(self.receiver.generate(decoded)[0])
+        received = images.to_uint8(self.receiver.draw(message).image[0])
         seconds["generate"] = perf_counter() - start
-        return Sent(picture, received, self._row(photo, picture, received, symbols.shape[1], snr_db, seconds))
+        return Sent(source.pixels, received, self._row(source, received, message.header, snr_db, seconds))
 
+    @torch.no_grad()
+    def _features(self, picture: np.ndarray) -> list[Tensor] | None:
+        return self.lpips.features(images.to_tensor(picture)) if self.lpips else None
+
+    @torch.no_grad()
     def _row(
-        self,
-        photo: Photo,
-        sent: np.ndarray,
-        received: np.ndarray,
-        k: int,
-        snr_db: float,
-        seconds: dict[str, float],
+        self, source: _Source, received: np.ndarray, header: Header, snr_db: float, seconds: dict[str, float]
     ) -> dict:
-        a, b = images.to_tensor(sent), images.to_tensor(received)
-        with torch.no_grad():
-            quality = psnr(a, b, data_range=2).item()
-            distance = round(self.lpips(a, b).item(), 4) if self.lpips else None
+        quality = psnr(images.to_tensor(source.pixels), images.to_tensor(received), data_range=2).item()
+        features, distance = self._features(received), None
+        if self.lpips and source.features and features:
+            distance = round(self.lpips.distance(source.features, features).item(), 4)
+        protection = self.transmitters[0].protection
         return {
-            "photo": photo.path.name,
+            "photo": source.photo.path.name,
             "size": self.size,
             "n": source_numbers(self.size),
-            "k": k,
-            "complex_symbols": k // 2,
-            "ratio": ratio_text(k, self.size),
+            "k": header.k,
+            "complex_symbols": header.k // 2,
+            "ratio": ratio_text(header.k, self.size),
             "snr_db": snr_db,
             "channel": self.channel_name,
-            "residual": self.receiver.residual and k in self.receiver.model.residuals,
-            "hidden": list(self.privacy.hidden) if self.privacy else [],
+            "layers": list(header.layers),
+            "hidden": list(protection.hidden) if protection else [],
             "privacy": str(self.privacy.mode) if self.privacy else None,
             "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
             "lpips_alex": distance,
@@ -188,7 +199,7 @@ def send_photos(
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task("photos", total=len(photos))
-        steps = bars.add_task("refining", visible=False, total=sender.transmitters[0].refine_steps)
+        steps = bars.add_task("refining", visible=False, total=sender.transmitters[0].inversion.steps)
         for photo in photos:
             bars.update(steps, completed=0, visible=False)
             try:

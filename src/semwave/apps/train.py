@@ -1,56 +1,39 @@
-"""``semwave train``: makes every shipped weight again, one step after the other."""
+"""``semwave train``: makes every shipped weight again, one step after the other.
+
+The steps of a model are here; :mod:`semwave.apps.train_generators` has what is trained for itself.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from semwave.model import Model
+from semwave.apps import train_generators
+from semwave.apps.training import (
+    Batch,
+    Data,
+    Lpips,
+    Precision,
+    Rate,
+    Runs,
+    Seed,
+    Steps,
+    Weights,
+    config_in,
+    generated_faces,
+    open_model,
+    plain_faces,
+    show_scores,
+)
+from semwave.errors import SemwaveError
+from semwave.zoo import residual_file, write_config
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec. "
+    help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec, residual. "
     "Each step reads the weights of the earlier ones from --weights and adds its own. distilled and semantic-stylegan "
-    "make a generator each. An interrupted run goes on.",
+    "make a generator each, deep-jscc a network to compare with. An interrupted run goes on.",
 )
-
-Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
-Weights = Annotated[Path, typer.Option(help="Folder of the model's weights, read and written.")]
-Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and generated faces.")]
-Lpips = Annotated[
-    Path | None,
-    typer.Option("--lpips-weights", envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder of the LPIPS weights."),
-]
-Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
-Batch = Annotated[int, typer.Option(min=1, help="Images a step.")]
-Rate = Annotated[float, typer.Option(min=0, help="Highest learning rate.")]
-Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
-Precision = Annotated[str, typer.Option(help="no, bf16 or fp16: accelerate's mixed precision.")]
-FACES = 800
-
-
-def _open(weights: Path, *needed: str, flow: bool = True) -> "Model":
-    """The model with what ``weights`` holds; the files in ``needed`` must be there."""
-    import torch
-
-    from semwave.model import Model
-
-    model = Model(weights.name, flow=flow)
-    there = tuple(name for name in model.files() if (weights / f"{name}.safetensors").is_file())
-    model.load(weights, tuple({*there, *needed}))
-    if "space" not in there:
-        z = torch.randn(20_000, 512, generator=torch.Generator().manual_seed(0))
-        model.space.measure(model.generator.body.map(z))
-        model.save(weights, ("space",))
-    return model.requires_grad_(False)
-
-
-def _faces(model: "Model", runs: Path, seed: int, count: int = FACES) -> dict:
-    from semwave.training.faces import make_faces, make_plain
-
-    plain = make_plain(model.generator, model.parser, count, seed, runs / "plain.pt")
-    return make_faces(model.generator, model.space, plain, seed, runs / "faces.pt")
 
 
 @app.command()
@@ -63,11 +46,11 @@ def parser(
     from semwave.training.loop import Schedule
     from semwave.training.parser import evaluate_parser, train_parser
 
-    model = _open(weights)
+    model = open_model(weights)
     schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
     model.parser = train_parser(data, runs / "parser", schedule, precision)
     model.save(weights, ("parser",))
-    _show("F1 on the test masks, 512 px", evaluate_parser(model.parser, read_photos(data, "test", 512)))
+    show_scores("F1 on the test masks, 512 px", evaluate_parser(model.parser, read_photos(data, "test", 512)))
 
 
 @app.command()
@@ -79,9 +62,9 @@ def heads(
     from semwave.training.heads import train_heads
     from semwave.training.loop import Schedule
 
-    model = _open(weights)
+    model = open_model(weights)
     schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=20, checkpoint_every=50, seed=seed)
-    train_heads(model.generator, runs / "heads", schedule, precision)
+    train_heads(model.native, runs / "heads", schedule, precision)
     model.save(weights, ("generator",))
 
 
@@ -93,22 +76,21 @@ def masks(
     """The layout coder, on human-made masks and on the parser's labels of random faces."""
     import torch
 
-    from semwave.inversion.parser import INPUT
+    from semwave.pictures.images import INPUT, SKETCH
     from semwave.training.data import read_photos
-    from semwave.training.faces import make_plain
     from semwave.training.loop import Schedule
     from semwave.training.masks import evaluate_masks, train_masks
 
-    model = _open(weights, "parser", "generator")
-    made = make_plain(model.generator, model.parser, FACES, seed, runs / "plain.pt")["labels"]
-    labels = torch.cat([read_photos(data, "train", INPUT).labels[:, ::2, ::2], made])
+    model = open_model(weights, "parser", "generator")
+    made, step = plain_faces(model, runs, seed)["labels"], INPUT // SKETCH
+    labels = torch.cat([read_photos(data, "train", INPUT).labels[:, ::step, ::step], made])
     schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
-    train_masks(model.generator.layout, labels, runs / "masks", schedule, precision)
+    train_masks(model.native.layout, labels, runs / "masks", schedule, precision)
     model.save(weights, ("generator",))
     test = read_photos(data, "test", INPUT).labels
-    _show(
+    show_scores(
         "agreement of masks out of the layout code with the test masks, 64 px",
-        evaluate_masks(model.generator.layout, test),
+        evaluate_masks(model.native.layout, test),
     )
 
 
@@ -118,20 +100,20 @@ def encoder(
     steps: Steps = 460, batch: Batch = 8, rate: Rate = 5e-4, seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
     """The encoder: first the codes of generated faces, then photographs through the generator."""
-    from semwave.inversion.parser import INPUT
+    from semwave.pictures.images import INPUT
     from semwave.pictures.metrics import LPIPS
     from semwave.training.data import read_photos, without_validation
     from semwave.training.encoder import Chain, train_codes, train_pictures
     from semwave.training.loop import Schedule
 
-    model = _open(weights, "parser", "generator", "space")
+    model = open_model(weights, "parser", "generator", "space")
     distance = LPIPS("alex", lpips_weights)
-    faces, photos = _faces(model, runs, seed), without_validation(read_photos(data, "train", INPUT))
+    faces, photos = generated_faces(model, runs, seed), without_validation(read_photos(data, "train", INPUT))
     first = Schedule(steps=code_steps, batch=16, rate=1e-3, seed=seed, checkpoint_every=100)
     if not (runs / "encoder" / "checkpoint.pt").exists():
-        train_codes(model.encoder, model.parser, model.generator, model.space, faces, runs / "codes", first, precision)
+        train_codes(model.encoder, model.parser, model.native, model.space, faces, runs / "codes", first, precision)
     second = Schedule(steps=steps, batch=batch, rate=rate, seed=seed, checkpoint_every=100)
-    chain = Chain(model.encoder, model.generator)
+    chain = Chain(model.encoder, model.native)
     train_pictures(chain, model.parser, model.space, photos, faces, distance, runs / "encoder", second, precision)
     model.save(weights, ("encoder", "generator"))
 
@@ -144,15 +126,17 @@ def flow(
     """Stage 1: the flow, on the codes of generated faces and of photographs."""
     import torch
 
-    from semwave.inversion.parser import INPUT
+    from semwave.pictures.images import INPUT
     from semwave.training.codec import coordinates_of
     from semwave.training.data import read_photos, without_validation
     from semwave.training.flow import train_flow
     from semwave.training.loop import Schedule
 
-    model = _open(weights, "parser", "generator", "space", "encoder")
+    model = open_model(weights, "parser", "generator", "space", "encoder")
+    if model.flow is None:
+        raise SemwaveError(f"{weights}: the model has no flow to train")
     photos = without_validation(read_photos(data, "train", INPUT))
-    images = torch.cat([photos.images, photos.images.flip(3), _faces(model, runs, seed)["images"]])
+    images = torch.cat([photos.images, photos.images.flip(3), generated_faces(model, runs, seed)["images"]])
     model.flow = train_flow(
         model.flow.requires_grad_(True),
         coordinates_of(model, images),
@@ -179,25 +163,24 @@ def codec(
     """
     import torch
 
-    from semwave.inversion.correction import PICTURE
-    from semwave.inversion.parser import INPUT
+    from semwave.pictures.images import INPUT, SKETCH
     from semwave.pictures.metrics import LPIPS
     from semwave.training.codec import coordinates_of, start_codecs, start_corrections, train_codec, train_detail
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
 
-    model = _open(weights, "parser", "generator", "space", "encoder", *(() if no_flow else ("flow",)), flow=not no_flow)
+    model = open_model(weights, "parser", "generator", "space", "encoder", "flow", flow=not no_flow)
     distance = LPIPS("alex", lpips_weights)
     run = runs / ("codec-no-flow" if no_flow else "codec")
-    photos, faces = without_validation(read_photos(data, "train", INPUT)), _faces(model, runs, seed)
-    if not (run / f"{PICTURE}" / "checkpoint.pt").exists():
+    photos, faces = without_validation(read_photos(data, "train", INPUT)), generated_faces(model, runs, seed)
+    if not (run / f"{SKETCH}" / "checkpoint.pt").exists():
         start_corrections(model, coordinates_of(model, photos.images), probes, seed)
         every = torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]])
         start_codecs(model, coordinates_of(model, every), len(photos), probes, seed)
     target = weights.with_name(weights.name + "-no-flow") if no_flow else weights
     stages = (
         # size, steps, images a step and those of generated faces, share of the rate, quiet share, weight of LPIPS
-        (PICTURE, steps, 8, 2, 1.0, 0.1, 1.0),
+        (SKETCH, steps, 8, 2, 1.0, 0.1, 1.0),
         (INPUT, fine_steps, 6, 1, 0.5, 0.0, 1.5),
         (2 * INPUT, last_steps, 4, 1, 0.375, 0.0, 2.0),
     )
@@ -214,25 +197,25 @@ def codec(
     )
     # The generator has learnt with the rest, so nothing is written before all of it is done.
     model.save(target)
+    if no_flow:
+        write_config(model.config, target)
 
 
 @app.command()
 def residual(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 4000,
     batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 6.0,
-    k: Annotated[list[int] | None, typer.Option(help="256 or 2560 real symbols (default: both).")] = None,
+    k: Annotated[list[int] | None, typer.Option(help="A k that the configuration has (default: all).")] = None,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """What is sent beside the codes, and the networks that emphasise it and blend it in; all else stays as it is.
+    """The residual, sent beside the codes, and the networks that emphasise it and blend it in; all else stays as it is.
 
-    They start from those that --weights has, for k = 256 otherwise from those for k = 2560; another --runs lets them
+    They start from those that --weights has, otherwise from those for the largest k; another --runs lets them
     learn on.
     """
     import torch
 
-    from semwave.coding.residual import CODES_K, PLANS
-    from semwave.errors import SemwaveError
-    from semwave.inversion.parser import INPUT
+    from semwave.pictures.images import INPUT
     from semwave.pictures.metrics import LPIPS
     from semwave.training.codec import photo_codes
     from semwave.training.data import read_photos, without_validation
@@ -245,127 +228,33 @@ def residual(
         train_residual,
     )
 
-    ks = sorted(k or PLANS, reverse=True)
-    if not set(ks) <= set(PLANS):
-        raise SemwaveError(f"k must be one of {', '.join(map(str, PLANS))}, not {ks}")
-    model = _open(weights, "parser", "generator", "space", "encoder", "corrections", "flow", f"codec-{CODES_K}")
+    config = config_in(weights)
+    offered = [plan.k for plan in config.residuals]
+    if not offered:
+        raise SemwaveError(f"{weights}: the model's configuration has no residual")
+    ks = sorted(k or offered, reverse=True)
+    if not set(ks) <= {*offered}:
+        raise SemwaveError(f"k must be one of {', '.join(map(str, offered))}, not {', '.join(map(str, ks))}")
+    needed = ("parser", "generator", "space", "encoder", "corrections", "flow", f"codec-{config.residual_codec}")
+    model = open_model(weights, *needed, every_residual=True)
     distance = LPIPS("alex", lpips_weights)
     photos = without_validation(read_photos(data, "train", 2 * INPUT))
     coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
-    for k in ks:
-        start_residual(model, k, photos.images, coordinates)
-        model.residuals[k].load_state_dict(earlier_networks(weights, k), strict=False)
+    for each in ks:
+        start_residual(model, each, photos.images, coordinates)
+        learning, name = model.residuals[each], residual_file(each)
+        learning.load_state_dict(earlier_networks(weights, (each, max(offered))), strict=False)
         random = torch.Generator().manual_seed(seed)
-        kept = runs / f"residual-{k}-arrived.pt"
-        arrived = arrived_pictures(model, k, photos.images, coordinates, random, kept)
+        arrived = arrived_pictures(model, each, photos.images, coordinates, random, runs / f"{name}-arrived.pt")
         schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
-        run = runs / f"residual-{k}"
-        train_residual(model.residuals[k], photos, arrived, distance, run, schedule, lpips_weight, precision)
-        settle_residual(model.residuals[k], photos, arrived)
-        model.save(weights, (f"residual-{k}",))
+        train_residual(learning, photos, arrived, distance, runs / name, schedule, lpips_weight, precision)
+        settle_residual(learning, photos, arrived)
+        model.save(weights, (name,))
 
 
-@app.command()
-def distilled(
-    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
-    model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = "faces-512",
-    faces: Annotated[int, typer.Option(min=1, help="Random faces to learn from, and as many composed ones.")] = 1600,
-    steps: Steps = 4000, batch: Batch = 8, rate: Rate = 3e-2, seed: Seed = 0, precision: Precision = "bf16",
-) -> None:  # fmt: skip
-    """A Semantic StyleGAN of 128 px that draws what another model draws of the same codes; and its photographs."""
-    from semwave.inversion.parser import INPUT
-    from semwave.model import load_model
-    from semwave.pictures.metrics import LPIPS
-    from semwave.training.data import read_photos, without_validation
-    from semwave.training.distillation import ARCHITECTURE, train_distilled
-    from semwave.training.loop import Schedule
-
-    teacher = load_model(model)
-    distance = LPIPS("alex", lpips_weights)
-    photos, made = without_validation(read_photos(data, "train", INPUT)), _faces(teacher, runs, seed, faces)
-    schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=100, seed=seed)
-    network = train_distilled(teacher, ARCHITECTURE, photos, made, distance, runs / "distilled", schedule, precision)
-    network.save(weights / "generator.safetensors")
-
-
-@app.command("semantic-stylegan")
-def semantic_stylegan(
-    data: Annotated[Path, typer.Option(help="CelebAMask-HQ as published, or with one mask file a photograph.")],
-    weights: Weights, runs: Runs = Path("runs"),
-    size: Annotated[int, typer.Option(help="Pixels of the pictures.")] = 512,
-    coarse_size: Annotated[int, typer.Option(help="Width of the grid that the parts are drawn on.")] = 64,
-    local_channels: Annotated[int, typer.Option(help="Channels of the parts' networks.")] = 64,
-    coarse_channels: Annotated[int, typer.Option(help="Channels of the composed features.")] = 512,
-    channel_multiplier: Annotated[float, typer.Option(help="Width of render network and discriminator.")] = 2,
-    max_channels: Annotated[int, typer.Option(help="Most channels of these two.")] = 512,
-    steps: Steps = 150_000, batch: Annotated[int, typer.Option(min=1, help="Images a step and process.")] = 16,
-    rate: Rate = 2e-3,
-    no_ada: Annotated[bool, typer.Option("--no-ada", help="Do not augment what the discriminator sees.")] = False,
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints and samples.")] = 1000,
-    seed: Seed = 0, precision: Precision = "no",
-) -> None:  # fmt: skip
-    """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs."""
-    from accelerate import PartialState
-
-    from semwave.generators.semantic_stylegan import Architecture
-    from semwave.training.data import map_photos
-    from semwave.training.loop import Schedule
-    from semwave.training.semantic_stylegan import train_semantic_stylegan
-
-    architecture = Architecture(
-        size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
-        coarse_channels=coarse_channels, channel_multiplier=channel_multiplier, max_channels=max_channels,
-    )  # fmt: skip
-    with PartialState().main_process_first():
-        photos = map_photos(data, "train", size, runs / "photos")
-    schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
-    run = runs / f"semantic-stylegan-{size}"
-    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada)
-    network.save(weights / "generator.safetensors")
-
-
-@app.command("deep-jscc")
-def deep_jscc(
-    data: Data,
-    weights: Annotated[Path, typer.Option(help="Folder that k2560.safetensors and k32768.safetensors are written to.")],
-    runs: Runs = Path("runs"),
-    k: Annotated[list[int] | None, typer.Option(help="2560 or 32768 real symbols at 512 px (default: both).")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps a round.")] = 6000, batch: Batch = 16,
-    rate: Rate = 1e-3, model: Annotated[str, typer.Option(help="What draws the generated faces.")] = "faces-512",
-    seed: Seed = 0, precision: Precision = "bf16",
-) -> None:  # fmt: skip
-    """Deep JSCC, which the evaluation compares with: in rounds, until one gains no more than 0.05 dB."""
-    import torch
-
-    from semwave.baselines.deep_jscc import LAYOUTS, DeepJSCC
-    from semwave.errors import SemwaveError
-    from semwave.model import load_model
-    from semwave.training import deep_jscc as training
-    from semwave.training.loop import Schedule
-
-    ks = sorted(k or LAYOUTS, reverse=True)
-    if not set(ks) <= set(LAYOUTS):
-        raise SemwaveError(f"k must be one of {', '.join(map(str, sorted(LAYOUTS)))}, not {ks}")
-    photos, validation = training.read_split(data)
-    drawing = load_model(model)
-    faces = training.draw_faces(drawing, _faces(drawing, runs, seed)["coordinates"], runs / "faces-at-512.pt")
-    for k in ks:
-        torch.manual_seed(seed)
-        run, schedule = runs / f"deep-jscc-k{k}", Schedule(steps, batch, rate, checkpoint_every=500, seed=seed)
-        network = DeepJSCC(LAYOUTS[k])
-        network = training.train_deep_jscc(network, photos, faces, validation, run, schedule, precision)
-        training.save_network(network, weights / f"k{k}.safetensors")
-        _show(
-            f"Deep JSCC, k = {k}",
-            {"PSNR of the validation photographs at 7.5 dB": training.validation_psnr(network, validation)},
-        )
-
-
-def _show(title: str, scores: dict[str, float]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("", "", title=title)
-    for name, score in scores.items():
-        table.add_row(name, f"{score:.4f}")
-    Console().print(table)
+for name, command in (
+    ("distilled", train_generators.distilled),
+    ("semantic-stylegan", train_generators.semantic_stylegan),
+    ("deep-jscc", train_generators.deep_jscc),
+):
+    app.command(name)(command)

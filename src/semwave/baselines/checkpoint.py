@@ -7,44 +7,38 @@ Mean, principal directions and codec come from random codes of the checkpoint's 
 flow and nothing that was trained through noise: it is a start, and a baseline.
 """
 
-from collections.abc import Callable
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.coding.codec import WIDTHS, Codec
+from semwave.air.iq import signal
+from semwave.coding.codec import Codec
 from semwave.errors import SemwaveError
-from semwave.generators.faces import Faces
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
-from semwave.inversion.descent import invert
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import BASE_CODES, CODE_SIZE, CODES
-from semwave.latent.space import COORDINATES, SAMPLES, CodeSpace
-from semwave.pictures.images import resized
+from semwave.inversion.descent import descend
+from semwave.latent.layout import BASE_CODES, FACES
+from semwave.latent.space import SAMPLES, CodeSpace
+from semwave.pictures.images import INPUT, resized
+from semwave.types import Drawing, Inversion, Message, Scene, Signal, Soft, new_header
+from semwave.zoo import CodecConfig, ModelConfig
 
 SUFFIX = ".pt"
 STEPS = 80
-FACES = 600
+"""Steps of descent where none are asked for: there is no encoder to start from."""
+FACES_MEASURED = 600
 OF_ANOTHER = 0.3
 """Share of the parts whose codes are another face's, in the faces that the codec is fitted to."""
-
-
-class PlainSpace(CodeSpace):
-    """Whitened coordinates of codes that are all alike: no code is a layout."""
-
-    def codes(self, coordinates: Tensor) -> Tensor:
-        """Codes (B, 28, 512) of ``coordinates`` (B, 28, 256)."""
-        return self.mean + coordinates @ self.directions.T
-
-    def coordinates(self, codes: Tensor) -> Tensor:
-        """Coordinates (B, 28, 256) of ``codes`` (B, 28, 512)."""
-        return (codes - self.mean) @ self.inverse.T
+LAYOUT = replace(FACES, mask_numbers=0)
+"""That of faces, but no code says where the parts lie."""
+CODECS = (CodecConfig(256, 64), CodecConfig(2560, 96))
 
 
 class CheckpointModel(nn.Module):
-    """The checkpoint in ``path`` with all that sending takes; follows :class:`semwave.model.Model`.
+    """The checkpoint in ``path`` with all that sending takes: a :class:`semwave.types.Generative` model.
 
     Raises:
         SemwaveError: as :meth:`SemanticStyleGAN.from_official`, and for a checkpoint with other codes.
@@ -52,65 +46,83 @@ class CheckpointModel(nn.Module):
 
     def __init__(self, path: Path):
         super().__init__()
-        self.residuals: dict = {}
-        self.name, self.info = path.name, {"licence": "that of the checkpoint", "card": str(path)}
         self.generator = SemanticStyleGAN.from_official(path)
         sizes = self.generator.architecture
-        if sizes.codes != CODES or sizes.code_size < COORDINATES:
+        if sizes.codes != LAYOUT.codes or not LAYOUT.coordinates <= sizes.code_size:
             raise SemwaveError(
-                f"{path}: {sizes.codes} codes of {sizes.code_size} numbers; sending takes {CODES} of 512"
+                f"{path}: {sizes.codes} codes of {sizes.code_size} numbers; sending takes {LAYOUT.codes} of "
+                f"{LAYOUT.coordinates} or more"
             )
-        self.size, self.sizes = max(self.generator.sizes), self.generator.sizes
-        self.space = PlainSpace()
+        self.config = ModelConfig(
+            name=path.name,
+            sizes=self.generator.sizes,
+            size=max(self.generator.sizes),
+            codecs=CODECS,
+            layout=replace(LAYOUT, code_size=sizes.code_size),
+            generator="semantic-stylegan",
+            flow=None,
+            corrections=0,
+            licence="that of the checkpoint",
+            card=str(path),
+        )
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        layout = self.config.layout
+        self.space = CodeSpace(layout)
         random = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            self.space.measure(self.generator.map(torch.randn(SAMPLES, CODE_SIZE, generator=random)))
-            faces = self.space.coordinates(self.sample(FACES, random))
-        self.codecs = {k: Codec(k, width) for k, width in WIDTHS.items()}
+            self.space.measure(self.generator.map(torch.randn(SAMPLES, layout.code_size, generator=random)))
+            faces = self.space.coordinates(self.sample(FACES_MEASURED, random))
+        self.codecs = {c.k: Codec(c.k, c.width, c.used, layout) for c in CODECS}
         # Coordinates are white; an error counts by how far it moves the code.
         spread = self.space.directions.square().sum(0)
         for codec in self.codecs.values():
-            codec.start_linear(faces, torch.diag(spread / spread.mean()).expand(CODES, -1, -1))
+            codec.start_linear(faces, torch.diag(spread / spread.mean()).expand(layout.codes, -1, -1))
             codec.requires_grad_(False)
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Codes (count, 28, 512) of random faces, some of their parts another face's."""
-        own, other = self.generator.map(torch.randn(2 * count, CODE_SIZE, generator=generator))[:, None].chunk(2)
-        parts = torch.rand(count, (CODES - BASE_CODES) // 2, generator=generator) < OF_ANOTHER
+        """Codes (count, codes, code_size) of random faces, some of their parts another face's."""
+        layout = self.config.layout
+        own, other = self.generator.map(torch.randn(2 * count, layout.code_size, generator=generator))[:, None].chunk(2)
+        parts = torch.rand(count, len(layout.parts), generator=generator) < OF_ANOTHER
         swapped = functional.pad(parts.repeat_interleave(2, 1), (BASE_CODES, 0))
         return torch.where(swapped[:, :, None], other, own)
 
-    def invert(
-        self,
-        images: Tensor,
-        steps: int = 0,
-        start: str = "mean",
-        k: int | None = None,
-        progress: Callable[[int, float], None] | None = None,
-        **options,
-    ) -> Tensor:
-        """Codes (B, 28, 512) of aligned ``images`` (B, 3, H, H) after ``steps`` of descent, 80 without a number.
+    def invert(self, scene: Scene, inversion: Inversion = Inversion()) -> Tensor:
+        """Codes (B, codes, code_size) of the picture of ``scene`` after ``inversion.steps`` of descent, 80 without a
+        number. There is no encoder, so every start is the mean face; ``inversion.k`` changes nothing."""
+        mean = torch.zeros(len(scene.picture), self.config.layout.codes, self.config.layout.coordinates)
+        inversion = replace(inversion, steps=inversion.steps or STEPS)
+        return self.space.codes(descend(self.generate, self.space, scene.picture, mean, inversion))
 
-        There is no encoder, so every ``start`` is the mean face; ``k`` changes nothing.
+    @torch.no_grad()
+    def encode(self, scene: Scene, k: int, layers: tuple[str, ...] | None = None) -> Signal:
+        """The signal of the codes of ``scene`` in ``k`` real symbols.
+
+        Raises:
+            SemwaveError: a k or layers that are not offered, or a scene without codes.
         """
-        mean = torch.zeros(len(images), CODES, COORDINATES)
-        found = invert(self.generate, self.space, images, mean, steps or STEPS, progress=progress, **options)
-        return self.space.codes(found)
+        header = new_header(self, scene, k, layers)
+        assert scene.codes is not None
+        return signal(self.codecs[k].encode(self.space.coordinates(scene.codes)), header)
 
-    def encode(self, codes: Tensor, k: int) -> Tensor:
-        """Symbols (B, k) float32 with mean square 1 in every image, of ``codes`` (B, 28, 512)."""
-        return self.codecs[k].encode(self.space.coordinates(codes))
+    @torch.no_grad()
+    def decode(self, soft: Soft) -> Message:
+        """What arrived in ``soft``, whose header is this model's."""
+        assert soft.header is not None
+        coordinates = self.codecs[soft.header.k].decode(soft.symbols, soft.noise)
+        return Message(self.space.codes(coordinates), soft.header, soft.snr_db)
 
-    def decode(self, symbols: Tensor, snr_db: Tensor | float) -> Tensor:
-        """Codes (B, 28, 512) of equalised ``symbols`` (B, k) received at ``snr_db``, a number or (B,)."""
-        snr_db = torch.as_tensor(snr_db, dtype=torch.float32).expand(len(symbols))
-        return self.space.codes(self.codecs[symbols.shape[1]].decode(symbols, snr_db))
+    @torch.no_grad()
+    def draw(self, message: Message, size: int | None = None) -> Drawing:
+        """The picture of ``message``. Raises :class:`SemwaveError` for a size that is not offered."""
+        return self.generate(message.codes, self.config.checked_size(size))
 
-    def generate(self, codes: Tensor, size: int) -> Faces:
-        """Pictures (B, 3, size, size) and part masks of ``codes`` (B, 28, 512); at 256 px, for inversion, resized."""
-        if size in self.sizes or size != INPUT:
+    def generate(self, codes: Tensor, size: int) -> Drawing:
+        """Pictures (B, 3, size, size) and part masks of ``codes`` (B, codes, code_size); at 256 px, for inversion,
+        resized."""
+        if size in self.config.sizes or size != INPUT:
             return self.generator(codes, size)
-        faces = self.generator(codes, self.size)
-        return Faces(resized(faces.image, size), faces.masks)
+        drawing = self.generator(codes, self.config.size)
+        return Drawing(resized(drawing.image, size), drawing.masks)

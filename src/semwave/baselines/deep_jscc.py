@@ -21,10 +21,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from semwave.air.channels import equalise
+from semwave.air.iq import signal, unit_power
+from semwave.air.link import Link
 from semwave.errors import SemwaveError
-from semwave.evaluation.scheme import Delivered, Link
-from semwave.model import WEIGHTS
+from semwave.generators.memory import channels_last
+from semwave.types import DEEP_JSCC, Delivered, Facts
+from semwave.zoo import WEIGHTS
 
 FOLDER = WEIGHTS / "deep-jscc"
 WIDTHS = (16, 32, 32, 32)
@@ -65,7 +67,7 @@ class DeepJSCC(nn.Module):
             )
             if i:
                 self.decoder.append(nn.PReLU())
-        self.to(memory_format=torch.channels_last)
+        channels_last(self)
 
     def encode(self, images: Tensor) -> Tensor:
         """Symbols (B, k) with mean square 1 in every picture, of ``images`` (B, 3, H, W) in [-1, 1].
@@ -76,8 +78,7 @@ class DeepJSCC(nn.Module):
         down = self.layout.down
         if images.shape[-2] % down or images.shape[-1] % down:
             raise SemwaveError(f"Deep JSCC needs pictures of a multiple of {down} pixels, not {tuple(images.shape)}")
-        symbols = self.encoder(images.contiguous(memory_format=torch.channels_last)).float().flatten(1)
-        return symbols * symbols.square().mean(1, keepdim=True).clamp_min(1e-12).rsqrt()
+        return unit_power(self.encoder(images.contiguous(memory_format=torch.channels_last)).float().flatten(1))
 
     def decode(self, symbols: Tensor, height: int, width: int) -> Tensor:
         """Pictures (B, 3, ``height``, ``width``) in [-1, 1] of equalised ``symbols`` (B, k)."""
@@ -88,17 +89,18 @@ class DeepJSCC(nn.Module):
 
 
 class DeepJSCCScheme:
-    """A trained ``network`` as a scheme; ``key`` names its weights."""
+    """A trained ``network`` as a scheme with ``k`` real symbols at 512 px; ``key`` names its weights."""
 
-    def __init__(self, name: str, key: str, network: DeepJSCC):
-        self.name, self.key, self.network = name, key, network
+    def __init__(self, k: int, key: str, network: DeepJSCC):
+        self.name, self.key, self.network = f"deep-jscc-k{k}", key, network
+        self.facts = Facts(DEEP_JSCC, k=k, channel_noise=True)
 
     @torch.no_grad()
     def send(self, image: Tensor, link: Link) -> Delivered:
         """Send ``image`` (1, 3, H, W)."""
         symbols = self.network.encode(image)
-        arrived, _ = equalise(link(symbols))
-        return Delivered(self.network.decode(arrived, *image.shape[-2:]), symbols.shape[1])
+        soft = link(signal(symbols))
+        return Delivered(self.network.decode(soft.symbols, *image.shape[-2:]), symbols.shape[1])
 
 
 @cache
@@ -114,4 +116,4 @@ def trained(k: int, folder: Path = FOLDER) -> DeepJSCCScheme:
     network = DeepJSCC(LAYOUTS[k])
     network.load_state_dict(load_file(file))
     key = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    return DeepJSCCScheme(f"deep-jscc-k{k}", key, network.eval().requires_grad_(False))
+    return DeepJSCCScheme(k, key, network.eval().requires_grad_(False))

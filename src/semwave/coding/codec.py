@@ -1,24 +1,26 @@
 """Channel codec: two fully connected layers each side, k real symbols of unit average power.
 
-    N (B,28,256) -> one layer a code (256 -> width) -> PReLU -> one layer over all codes -> unit power -> X (B,k)
-    Y (B,k)      -> Wiener gain of every symbol at the SNR -> one layer over all codes -> PReLU -> one a code -> N^
+    N (B, codes, coordinates) -> one layer a code (coordinates -> width) -> PReLU -> one layer over all codes
+                              -> unit power -> X (B, k)
+    Y (B, k) -> Wiener gain of every symbol at its noise -> one layer over all codes -> PReLU -> one a code -> N^
 
-The first layer does not mix codes, and the shipped codec for k = 2560 leaves all but 800 symbols empty: at the SNRs it
-is made for, power is worth more in those (reverse water-filling). That keeps it at 6 million weights. The start is the
-best linear codec for the codes' covariance, in closed form (Lee and Petersen 1976); training goes on from there.
+The first layer does not mix codes, and a codec may leave all but its first ``used`` symbols empty: at the SNRs it is
+made for, power is worth more in those (reverse water-filling). That keeps the shipped one for k = 2560 at 6 million
+weights. The start is the best linear codec for the codes' covariance, in closed form (Lee and Petersen 1976); training
+goes on from there.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.latent.layout import CODES
-from semwave.latent.space import COORDINATES
+from semwave.air.iq import unit_power
+from semwave.errors import SemwaveError
+from semwave.latent.layout import FACES, Layout
+from semwave.zoo import CodecConfig
 
-DESIGN_SNR_DB = 7.5
-WIDTHS = {256: 64, 2560: 96}
-USED = {256: 256, 2560: 800}
-"""Of the shipped codecs, by k: numbers a code between the layers, and symbols that carry anything."""
+TRAINING_SNR_DB = 7.5
+"""Es/N0 in dB, the middle of the training range, for which closed forms are computed: linear start, powers, gains."""
 
 
 class Codec(nn.Module):
@@ -27,38 +29,41 @@ class Codec(nn.Module):
     The symbols after the first ``used`` ones are zero; without a number all are used.
     """
 
-    def __init__(self, k: int, width: int, used: int | None = None):
+    def __init__(self, k: int, width: int, used: int | None = None, layout: Layout = FACES):
         super().__init__()
-        self.k, self.width, self.used = k, width, used or k
-        self.encode_code = nn.Parameter(torch.randn(CODES, COORDINATES, width) * COORDINATES**-0.5)
-        self.encode_bias = nn.Parameter(torch.zeros(CODES, width))
+        codes, coordinates = layout.codes, layout.coordinates
+        self.k, self.width, self.used, self.codes = k, width, used or k, codes
+        self.encode_code = nn.Parameter(torch.randn(codes, coordinates, width) * coordinates**-0.5)
+        self.encode_bias = nn.Parameter(torch.zeros(codes, width))
         self.encode_slope = nn.PReLU(init=1.0)
-        self.encode_all = nn.Linear(CODES * width, self.used)
+        self.encode_all = nn.Linear(codes * width, self.used)
         self.log_power = nn.Parameter(torch.zeros(self.used))
-        self.decode_all = nn.Linear(self.used, CODES * width)
+        self.decode_all = nn.Linear(self.used, codes * width)
         self.decode_slope = nn.PReLU(init=1.0)
-        self.decode_code = nn.Parameter(torch.randn(CODES, width, COORDINATES) * width**-0.5)
-        self.decode_bias = nn.Parameter(torch.zeros(CODES, COORDINATES))
+        self.decode_code = nn.Parameter(torch.randn(codes, width, coordinates) * width**-0.5)
+        self.decode_bias = nn.Parameter(torch.zeros(codes, coordinates))
 
     def encode(self, n: Tensor) -> Tensor:
-        """Symbols (B, k) with mean square 1 in every image, of Gaussian numbers ``n`` (B, 28, 256)."""
+        """Symbols (B, k) with mean square 1 in every image, of Gaussian numbers ``n`` (B, codes, coordinates)."""
         hidden = torch.einsum("bci,ciw->bcw", n, self.encode_code) + self.encode_bias
-        symbols = functional.pad(self.encode_all(self.encode_slope(hidden).flatten(1)), (0, self.k - self.used))
-        return symbols * symbols.square().mean(1, keepdim=True).clamp_min(1e-12).rsqrt()
+        return unit_power(
+            functional.pad(self.encode_all(self.encode_slope(hidden).flatten(1)), (0, self.k - self.used))
+        )
 
-    def decode(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
-        """Gaussian numbers (B, 28, 256) of equalised ``symbols`` (B, k) received at ``snr_db`` (B,)."""
+    def decode(self, symbols: Tensor, noise: Tensor) -> Tensor:
+        """Gaussian numbers (B, codes, coordinates) of equalised ``symbols`` (B, k) with ``noise`` power (B, k) or (B,
+        1), infinite where a symbol was not received."""
         power = self.log_power.exp()
-        noise = 10 ** (-snr_db / 10)
-        symbols = symbols[:, : self.used] * (power / (power + noise[:, None]))
-        hidden = self.decode_slope(self.decode_all(symbols)).unflatten(1, (CODES, self.width))
+        symbols = symbols[:, : self.used] * (power / (power + noise[:, : self.used]))
+        hidden = self.decode_slope(self.decode_all(symbols)).unflatten(1, (self.codes, self.width))
         return torch.einsum("bcw,cwi->bci", hidden, self.decode_code) + self.decode_bias
 
     @torch.no_grad()
     def start_linear(self, n: Tensor, sensitivity: Tensor) -> None:
-        """Set the weights to the best linear codec at 7.5 dB for samples ``n`` (N, 28, 256).
+        """Set the weights to the best linear codec at 7.5 dB for samples ``n`` (samples, codes, coordinates).
 
-        ``sensitivity`` (28, 256, 256) is the metric of an error in each code: E[J^T J], J the picture's Jacobian.
+        ``sensitivity`` (codes, coordinates, coordinates) is the metric of an error in each code: E[J^T J], J the
+        picture's Jacobian.
         """
         values, vectors = torch.linalg.eigh(sensitivity.double())
         values = values.clamp_min(values.amax(1, keepdim=True) * 1e-4).clamp_min(values.max() * 1e-9)
@@ -72,12 +77,12 @@ class Codec(nn.Module):
         joint = reduced.T @ reduced / len(n)
         # Few samples and many directions: pull what joins different codes towards independence.
         within = torch.block_diag(
-            *joint.unflatten(0, (CODES, -1)).unflatten(2, (CODES, -1)).diagonal(0, 0, 2).permute(2, 0, 1)
+            *joint.unflatten(0, (self.codes, -1)).unflatten(2, (self.codes, -1)).diagonal(0, 0, 2).permute(2, 0, 1)
         )
         joint = 0.8 * joint + 0.2 * within
         values, vectors = torch.linalg.eigh(joint.float())
         values, vectors = values[-self.used :].double().clamp_min(1e-12), vectors[:, -self.used :].double()
-        power = symbol_power(values, self.k, 10 ** (-DESIGN_SNR_DB / 10))
+        power = symbol_power(values, self.k, 10 ** (-TRAINING_SNR_DB / 10))
         gain = (power / values).sqrt()
         self.encode_code.copy_(root @ top)
         self.encode_bias.copy_(-torch.einsum("ci,cij->cj", mean, root @ top))
@@ -88,6 +93,17 @@ class Codec(nn.Module):
         self.decode_all.bias.zero_()
         self.decode_code.copy_((unroot @ top).mT)
         self.decode_bias.copy_(mean)
+
+
+CODECS: dict[str, type[Codec]] = {"two-layer": Codec}
+"""By the kind that a model.json gives them. Another codec is a class with these methods, entered here."""
+
+
+def new_codec(config: CodecConfig, layout: Layout) -> Codec:
+    """The untrained codec of ``config``. Raises :class:`SemwaveError` for a kind that there is not."""
+    if config.kind not in CODECS:
+        raise SemwaveError(f"unknown kind of codec '{config.kind}'; the kinds are {', '.join(CODECS)}")
+    return CODECS[config.kind](config.k, config.width, config.used, layout)
 
 
 def symbol_power(variance: Tensor, total: float, noise: float) -> Tensor:

@@ -1,8 +1,6 @@
 """The paper's Figs. 3, 4 and 5 and a matrix of pictures, by matplotlib, each as PNG and SVG."""
 
 import io
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -10,47 +8,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semwave.evaluation.groups import Curve, FittedCodec, curves, first, fitted, mean
 from semwave.evaluation.store import Row
+from semwave.pictures import files
+from semwave.types import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
+from semwave.zoo import CODES
 
-FITTED = re.compile(r"(?P<model>.+)-fitted-k(?P<k>\d+)(?P<flow>-no-flow)?(?P<noise>-no-noise)?$")
 FIGURE_5_SNR_DB = 10.0
 METRICS = {"psnr_db": "PSNR [dB]", "lpips_alex": "LPIPS(alex)"}
-FAMILIES = {
-    "-codes-": ("x", (0, (6, 1))),
-    "semantic": ("D", "-"),
-    "deep-jscc": ("s", "--"),
-    "separation": ("^", "-."),
-    "ideal-jpeg2000": ("+", ":"),
-    "ideal": ("", ":"),
-}
-"""Marker and line of a scheme by what its name has in it, the first that fits; all others: a dot and a full line."""
-HELD = "v"
+Style = tuple[str, str | tuple[int, tuple[int, int]]]
+PLAIN: Style = ("o", "-")
+"""Marker and line of a scheme of no family that is known here."""
+FAMILIES: dict[str, Style] = {DEEP_JSCC: ("s", "--"), SEPARATION: ("^", "-."), IDEAL: ("", ":")}
+CODES_ALONE: Style = ("x", (0, (6, 1)))
+MODELS = "oDPXh"
+"""Markers of models, in their order."""
+HELD, ONE_CODEC = "v", "+"
+"""Markers of a channel code that is held to one SNR, and of an ideal one after one image codec alone."""
 WIDTH = 128
 """Of a picture in the matrix, in pixels."""
-
-
-def mean(rows: Iterable[Row], metric: str) -> float:
-    """Mean of a metric over ``rows``."""
-    return float(np.mean([getattr(row, metric) for row in rows]))
-
-
-def curves(rows: list[Row], channel: str) -> dict[str, dict[float, list[Row]]]:
-    """The rows over ``channel`` by scheme and SNR, fitted codecs left out."""
-    found: dict[str, dict[float, list[Row]]] = {}
-    for row in rows:
-        if row.channel == channel and not FITTED.match(row.scheme):
-            found.setdefault(row.scheme, {}).setdefault(row.snr_db, []).append(row)
-    return found
-
-
-def fitted(rows: list[Row]) -> dict[tuple[str, int, bool, bool], dict[float, list[Row]]]:
-    """The rows of fitted codecs by model, k, with flow, with channel noise; and by SNR."""
-    found: dict[tuple[str, int, bool, bool], dict[float, list[Row]]] = {}
-    for row in rows:
-        if match := FITTED.match(row.scheme):
-            key = match["model"], int(match["k"]), not match["flow"], not match["noise"]
-            found.setdefault(key, {}).setdefault(row.snr_db, []).append(row)
-    return found
 
 
 def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
@@ -73,18 +49,20 @@ def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
     return written
 
 
-def _over_snr(axes: Axes, by_scheme: dict[str, dict[float, list[Row]]], metric: str) -> None:
-    ks = sorted({next(iter(by_snr.values()))[0].k for by_snr in by_scheme.values()})
+def _over_snr(axes: Axes, by_scheme: dict[str, Curve], metric: str) -> None:
+    ks = sorted({first(curve).k for curve in by_scheme.values()})
+    of_models = (first(curve).facts for curve in by_scheme.values() if first(curve).facts.family == SEMWAVE)
+    models = list(dict.fromkeys(facts.model for facts in of_models))
     for scheme, by_snr in by_scheme.items():
         snrs_db = sorted(by_snr)
-        marker, line = next((style for name, style in FAMILIES.items() if name in scheme), ("o", "-"))
+        marker, line = _style(first(by_snr).facts, models)
         axes.plot(
             snrs_db,
             [mean(by_snr[snr_db], metric) for snr_db in snrs_db],
             label=scheme,
-            marker=HELD if "-for-" in scheme else marker,
+            marker=marker,
             linestyle=line,
-            color=f"C{ks.index(by_snr[snrs_db[0]][0].k)}",
+            color=f"C{ks.index(first(by_snr).k)}",
         )
     snrs_db = sorted({snr_db for by_snr in by_scheme.values() for snr_db in by_snr})
     axes.set(xlabel="SNR, Es/N0 [dB]", ylabel=METRICS[metric], xticks=snrs_db)
@@ -92,7 +70,18 @@ def _over_snr(axes: Axes, by_scheme: dict[str, dict[float, list[Row]]], metric: 
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _over_ratio(axes: Axes, by_codec: dict[tuple[str, int, bool, bool], dict[float, list[Row]]], metric: str) -> None:
+def _style(facts: Facts, models: list[str]) -> Style:
+    """Marker and line of a scheme, one of ``models`` or another."""
+    if facts.family == SEMWAVE:
+        codes_alone = facts.layers == (CODES,)
+        return CODES_ALONE if codes_alone else (MODELS[models.index(facts.model) % len(MODELS)], "-")
+    marker, line = FAMILIES.get(facts.family, PLAIN)
+    if facts.held_snr_db is not None:
+        marker = HELD
+    return (ONE_CODEC if facts.image_codec else marker), line
+
+
+def _over_ratio(axes: Axes, by_codec: dict[FittedCodec, Curve], metric: str) -> None:
     for model in dict.fromkeys(key[0] for key in by_codec):
         for flow, marker in ((True, "o-"), (False, "s--")):
             points = sorted(
@@ -109,7 +98,7 @@ def _over_ratio(axes: Axes, by_codec: dict[tuple[str, int, bool, bool], dict[flo
 
 def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray], path: Path) -> list[Path]:
     """``sent`` (S, S, 3), then what is ``received`` of it: a row a scheme, a column an SNR. Returns the files."""
-    schemes, snrs_db = (list(dict.fromkeys(key[i] for key in received)) for i in (0, 1))
+    schemes, snrs_db = list(dict.fromkeys(key[0] for key in received)), list(dict.fromkeys(key[1] for key in received))
     figure = Figure(figsize=(1.05 * len(snrs_db) + 1.5, 1.1 * len(schemes)), layout="constrained")
     grid = figure.subplots(len(schemes), len(snrs_db) + 1, squeeze=False)
     for number, (scheme, line) in enumerate(zip(schemes, grid, strict=True)):
@@ -128,10 +117,13 @@ def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray],
 def write(figure: Figure, path: Path) -> list[Path]:
     """Write ``figure`` as ``path``.png and ``path``.svg; the same figure gives the same bytes. Returns the files."""
     written = []
-    for kind, settings in (("png", {"dpi": 120}), ("svg", {"metadata": {"Date": None}})):
+    for kind in ("png", "svg"):
         buffer = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": "semwave"}):
-            figure.savefig(buffer, format=kind, **settings)
+            if kind == "png":
+                figure.savefig(buffer, format=kind, dpi=120)
+            else:
+                figure.savefig(buffer, format=kind, metadata={"Date": None})
         written.append(path.with_name(f"{path.name}.{kind}"))
         files.write_bytes(written[-1], buffer.getvalue())
     return written

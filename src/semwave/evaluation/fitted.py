@@ -15,28 +15,31 @@ from pathlib import Path
 
 import torch
 from rich.progress import track
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
-from semwave import model as models
-from semwave.air.channels import CHANNELS
+from semwave.air.channels import noisy
+from semwave.air.iq import noise_power
 from semwave.coding.codec import Codec
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.store import file_digest
-from semwave.inversion.parser import INPUT
+from semwave.generators.weights import read_weights, write_weights
+from semwave.latent.layout import FACES, Layout
 from semwave.latent.space import used_coordinates
-from semwave.pictures import files
+from semwave.model import FaceModel, load_face_model
+from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
+from semwave.types import FITTED
+from semwave.zoo import config_of, weights_digest
 
 KS = tuple(range(256, 2561, 256))
 ENDS = (KS[0], KS[-1])
 WIDTH = 96
-FACES = 400
+GENERATED = 400
 PROBES = 320
 SILENT_DB = 60.0
 SCHEDULE = Schedule(steps=300, batch=64, rate=3e-4, warmup=20, checkpoint_every=300)
@@ -44,13 +47,21 @@ SCHEDULE = Schedule(steps=300, batch=64, rate=3e-4, warmup=20, checkpoint_every=
 
 @dataclass(frozen=True)
 class Source:
-    """What a codec sends: ``n`` (N, 28, 256) to learn from, the first of them of ``photos``, mirrored ones counted;
-    ``held_out`` (M, 28, 256) to check it; and the ``metric`` (28, 256, 256) of an error in either."""
+    """What a codec sends.
+
+    Args:
+        n: (N, codes, coordinates) to learn from.
+        photos: how many rows of ``n``, the first ones, are of photographs and their mirror images.
+        held_out: (M, codes, coordinates) to check it.
+        metric: (codes, coordinates, coordinates), of an error in either.
+        layout: of the codes.
+    """
 
     n: Tensor
     photos: int
     held_out: Tensor
     metric: Tensor
+    layout: Layout = FACES
 
     @property
     def of_photos(self) -> Tensor:
@@ -69,18 +80,24 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     They are of the photographs that ``data/train.txt`` names, where there is such a list, and of as many generated
     faces either way; the last 40 are held out. Nothing of test photographs is among them.
     """
-    model = models.load_model(name)
+    model = load_face_model(name)
     listing = data / "train.txt"
     digest = file_digest(listing) if listing.is_file() else "generated"
-    path = folder / f"{name}-{models.weights_digest(name, ())}-{digest}-{seed}.pt"
+    path = folder / f"source-{name}-{weights_digest(name, ())}-{digest}-{seed}.pt"
     if not path.is_file():
         save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
     kept = torch.load(path, weights_only=True)
-    return {flow: Source(*kept[key]) for flow, key in ((True, "flow"), (False, "none")) if key in kept}
+    photos, layout = int(kept["photos"]), model.config.layout
+    return {
+        flow: Source(kept[f"{kind}.n"], photos, kept[f"{kind}.held_out"], kept[f"{kind}.metric"], layout)
+        for flow, kind in ((True, "flow"), (False, "none"))
+        if f"{kind}.n" in kept
+    }
 
 
 @torch.no_grad()
-def _measured(model: models.Model, photos: list[Photo], seed: int) -> dict[str, list[Tensor]]:
+def _measured(model: FaceModel, photos: list[Photo], seed: int) -> dict[str, Tensor]:
+    """The numbers of :class:`Source` by name: "photos", and "n", "held_out" and "metric" with and without the flow."""
     faces = _faces(model, seed)
     if photos:
         read = read_pictures([photo.path for photo in photos], INPUT)
@@ -89,21 +106,21 @@ def _measured(model: models.Model, photos: list[Photo], seed: int) -> dict[str, 
     else:
         every, count = faces, 0
     coordinates = coordinates_of(model, every)
-    measured = {}
-    for key, flow in (("none", None), ("flow", model.flow)):
-        if key == "none" or flow:
+    measured = {"photos": torch.tensor(count)}
+    for kind, flow in (("none", None), ("flow", model.flow)):
+        if kind == "none" or flow:
             n = torch.cat([flow(rows) for rows in coordinates.split(64)]) if flow else coordinates
             held_out, n = n[:VALIDATION], n[VALIDATION:]
             with torch.enable_grad():
                 metric = code_metric(model, n[: count or None], flow, PROBES, seed)
-            measured[key] = [n, count, held_out, metric]
+            measured |= {f"{kind}.n": n, f"{kind}.held_out": held_out, f"{kind}.metric": metric}
     return measured
 
 
-def _faces(model: models.Model, seed: int) -> Tensor:
-    """Generated faces (2 FACES, 3, 256, 256) uint8: half of them random, half composed of parts of three."""
+def _faces(model: FaceModel, seed: int) -> Tensor:
+    """Generated faces (2 GENERATED, 3, 256, 256) uint8: half of them random, half composed of parts of three."""
     random = torch.Generator().manual_seed(seed)
-    codes = torch.cat([model.sample(4, random) for _ in track(range(0, FACES, 4), "sampling faces")])
+    codes = torch.cat([model.sample(4, random) for _ in track(range(0, GENERATED, 4), "sampling faces")])
     others = codes[torch.randint(len(codes), (len(codes), 2), generator=random)]
     every = torch.cat([codes, compose(codes, others, random)])
     drawn = track(every.split(4), "drawing faces")
@@ -116,41 +133,48 @@ def schemes(name: str, data: Path, folder: Path, seed: int) -> Iterator[Ours]:
     For every k in 256, 512 ... 2560 with the flow and without ("-no-flow"); for the first and the last also fitted
     without channel noise ("-no-noise"), with the flow. Models of the same codes share their codecs.
     """
-    model, codes, digest = models.load_model(name), models.codes_of(name), models.weights_digest(name, ())
+    model, codes, digest = load_face_model(name), config_of(name).code_model, weights_digest(name, ())
     for flow, source in sources(codes, data, folder, seed).items():
         for k in KS:
-            for noisy in (True, False) if flow and k in ENDS else (True,):
-                kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if noisy else '-no-noise'}"
-                path = folder / f"{codes}-{kind}-{models.weights_digest(codes, ())}-{seed}.safetensors"
+            for through_noise in (True, False) if flow and k in ENDS else (True,):
+                kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if through_noise else '-no-noise'}"
+                path = folder / f"{codes}-{kind}-{weights_digest(codes, ())}-{seed}.safetensors"
                 if not path.is_file():
-                    fit_codec(source, k, noisy, path, seed)
-                codec = Codec(k, WIDTH)
-                codec.load_state_dict(load_file(path))
+                    fit_codec(source, k, through_noise, path, seed)
+                codec = Codec(k, WIDTH, layout=source.layout)
+                read_weights(path, codec)
                 with_codec = WithCodec(model, codec.eval().requires_grad_(False), flow)
-                yield Ours(f"{name}-{kind}", f"{digest}-{file_digest(path)}", with_codec, k, inversion(model))
+                key = f"{digest}-{file_digest(path)}"
+                yield Ours(f"{name}-{kind}", key, with_codec, k, inversion(model), None, FITTED, through_noise)
 
 
 def fit_codec(
-    source: Source, k: int, noisy: bool, path: Path, seed: int, width: int = WIDTH, schedule: Schedule = SCHEDULE
+    source: Source,
+    k: int,
+    through_noise: bool,
+    path: Path,
+    seed: int,
+    width: int = WIDTH,
+    schedule: Schedule = SCHEDULE,
 ) -> None:
     """Fit a codec for ``k`` real symbols to ``source`` and write it to ``path``.
 
-    The SNR is uniform in 5..10 dB where ``noisy``, and 60 dB otherwise.
+    The SNR is uniform in 5..10 dB where ``through_noise``, and 60 dB otherwise.
     """
-    channel, used = CHANNELS["awgn"](), used_coordinates()
-    span = SNR_DB if noisy else (SILENT_DB, SILENT_DB)
+    used = used_coordinates(source.layout)
+    span = SNR_DB if through_noise else (SILENT_DB, SILENT_DB)
 
-    def error(codec: nn.Module, n: Tensor, random: torch.Generator) -> Tensor:
+    def error(codec: Codec, n: Tensor, random: torch.Generator) -> Tensor:
         snr_db = draw_snr_db(len(n), random, span)
-        received = channel(codec.encode(n), snr_db, random)
-        return source.errors(n, codec.decode(received.symbols, snr_db)).mean() / used.sum()
+        arrived = codec.decode(noisy(codec.encode(n), snr_db, random), noise_power(snr_db)[:, None])
+        return source.errors(n, arrived).mean() / used.sum()
 
-    def loss(codec: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(codec: Codec, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         n = source.n[pick(len(source.n), schedule.batch, random)]
         # Without it a codec of many weights learns single faces.
         return {"loss": error(codec, n + CODE_NOISE * torch.randn(n.shape, generator=random) * used, random)}
 
-    codec = Codec(k, width)
+    codec = Codec(k, width, layout=source.layout)
     codec.start_linear(source.n, source.metric)
     start = {name: tensor.clone() for name, tensor in codec.state_dict().items()}
     with torch.no_grad():
@@ -159,6 +183,7 @@ def fit_codec(
     codec = fit(codec, loss, schedule, run)
     with torch.no_grad():
         after = error(codec, source.held_out, torch.Generator().manual_seed(seed))
-    state = codec.state_dict() if after < before else start
-    files.write_bytes(path, save({name: tensor.half().contiguous() for name, tensor in state.items()}))
+    if after >= before:
+        codec.load_state_dict(start)
+    write_weights(path, codec)
     shutil.rmtree(run)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semwave.baselines.separation import capacity_bits
+from semwave.air.iq import signal
+from semwave.baselines.channel_code import capacity_bits
 from semwave.coding.codec import Codec
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
@@ -78,7 +79,8 @@ class Gap:
 def gaps(
     sent: dict[str, Tensor], source: Source, codecs: dict[str, Codec], snrs_db: Iterable[float], seed: int
 ) -> list[Gap]:
-    """The gaps of ``codecs`` by name over AWGN, for what they have ``sent``: N (1, 28, 256) of photos by name.
+    """The gaps of ``codecs`` by name over AWGN, for what they have ``sent``: N (1, codes, coordinates) of photos by
+    name.
 
     The principal axes are those of the other photos in ``source``.
     """
@@ -105,8 +107,8 @@ def _weighed(n: Tensor, root: Tensor) -> Tensor:
 
 
 def _arrived(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
-    received = link_for("awgn", snr_db, seed, name)(codec.encode(n))
-    return codec.decode(received.symbols, received.snr_db)
+    soft = link_for("awgn", snr_db, seed, name)(signal(codec.encode(n)))
+    return codec.decode(soft.symbols, soft.noise)
 
 
 def _root(metric: Tensor) -> Tensor:

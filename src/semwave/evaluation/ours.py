@@ -1,5 +1,7 @@
 """semwave itself as a scheme: :class:`semwave.Transmitter` and :class:`semwave.Receiver`, as a user has them."""
 
+import hashlib
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -7,69 +9,120 @@ from torch import Tensor
 from torch.nn import functional
 
 from semwave import model as models
+from semwave.air.iq import signal
+from semwave.air.link import Link
 from semwave.coding.codec import Codec
-from semwave.evaluation.scheme import Delivered, Link, PerPicture
+from semwave.pictures.cache import PerPicture
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
+from semwave.types import (
+    SEMWAVE,
+    Delivered,
+    Drawing,
+    Facts,
+    Inversion,
+    Message,
+    Model,
+    Scene,
+    Signal,
+    Soft,
+    new_header,
+)
+from semwave.zoo import RESIDUAL, CodecConfig, weights_digest
 
 
 class WithCodec:
-    """``model`` with one ``codec`` in place of its own ones, and with its flow or without it."""
+    """``model`` with one ``codec`` in place of its own ones, with its flow or without it: a
+    :class:`semwave.types.Model` that sends codes alone."""
 
-    def __init__(self, model: models.Model, codec: Codec, flow: bool):
-        self.name, self.size, self.sizes = model.name, model.size, model.sizes
-        self.generate = model.generate
-        self.space, self.flow = model.space, model.flow if flow else None
-        self.codecs, self.residuals = {codec.k: codec}, {}
+    def __init__(self, model: models.FaceModel, codec: Codec, flow: bool):
+        self.model, self.codec, self.flow = model, codec, model.flow if flow else None
+        self.config = replace(
+            model.config,
+            codecs=(CodecConfig(codec.k, codec.width, codec.used),),
+            flow=model.config.flow if flow else None,
+            residuals=(),
+            residual_codec=None,
+        )
+        weights = b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in codec.state_dict().values())
+        self.digest = hashlib.sha256(f"{model.digest}, flow: {flow}".encode() + weights).hexdigest()[:12]
 
-    def encode(self, codes: Tensor, k: int) -> Tensor:
-        """Symbols (B, k) of ``codes`` (B, 28, 512)."""
-        coordinates = self.space.coordinates(codes)
-        return self.codecs[k].encode(self.flow(coordinates) if self.flow else coordinates)
+    def invert(self, scene: Scene, inversion: Inversion = Inversion()) -> Tensor:
+        """Codes (B, codes, code_size) of the picture of ``scene``, by the model; descent sees no channel."""
+        return self.model.invert(scene, replace(inversion, k=None, layers=None))
 
-    def decode(self, symbols: Tensor, snr_db: Tensor | float) -> Tensor:
-        """Codes (B, 28, 512) of equalised ``symbols`` (B, k) received at ``snr_db``, a number or (B,)."""
-        snr_db = torch.as_tensor(snr_db, dtype=torch.float32).expand(len(symbols))
-        n = self.codecs[symbols.shape[1]].decode(symbols, snr_db)
-        return self.space.codes(self.flow.inverse(n) if self.flow else n)
+    @torch.no_grad()
+    def encode(self, scene: Scene, k: int, layers: tuple[str, ...] | None = None) -> Signal:
+        """The signal of the codes of ``scene`` in ``k`` real symbols.
+
+        Raises:
+            SemwaveError: a k or layers that are not offered, or a scene without codes.
+        """
+        header = new_header(self, scene, k, layers)
+        assert scene.codes is not None
+        coordinates = self.model.space.coordinates(scene.codes)
+        return signal(self.codec.encode(self.flow(coordinates) if self.flow else coordinates), header)
+
+    @torch.no_grad()
+    def decode(self, soft: Soft) -> Message:
+        """What arrived in ``soft``, whose header is this model's."""
+        assert soft.header is not None
+        n = self.codec.decode(soft.symbols, soft.noise)
+        codes = self.model.space.codes(self.flow.inverse(n) if self.flow else n)
+        return Message(codes, soft.header, soft.snr_db)
+
+    @torch.no_grad()
+    def draw(self, message: Message, size: int | None = None) -> Drawing:
+        """The picture of ``message``. Raises :class:`SemwaveError` for a size that is not offered."""
+        return self.model.generate(message.codes, self.config.checked_size(size))
 
 
 class Ours:
     """``model`` with ``k`` real symbols a picture, which is enlarged where the model draws smaller ones.
 
-    ``codes`` inverts pictures; schemes that share it invert every picture once, for all k and SNRs.
+    ``scenes`` inverts pictures; schemes that share it invert every picture once, for all k and SNRs. ``layers`` are
+    those of :class:`semwave.Transmitter`.
     """
 
     def __init__(
         self,
         name: str,
         key: str,
-        model: "models.Model | WithCodec",
+        model: Model,
         k: int,
-        codes: PerPicture[Tensor],
-        residual: bool = True,
+        scenes: PerPicture[Scene],
+        layers: tuple[str, ...] | None = None,
+        family: str = SEMWAVE,
+        channel_noise: bool = True,
     ):
-        self.name, self.key, self.codes = name, key, codes
-        self.transmitter = Transmitter(model, k, residual=residual)
-        self.receiver = Receiver(model, model.size, residual)
+        self.name, self.key, self.model, self.scenes = name, key, model, scenes
+        self.transmitter, self.receiver = Transmitter(model, k, layers), Receiver(model)
+        self.facts = Facts(
+            family=family,
+            model=model.config.name,
+            k=k,
+            layers=self.transmitter.layers,
+            flow=model.config.flow is not None,
+            channel_noise=channel_noise,
+        )
 
     def send(self, image: Tensor, link: Link) -> Delivered:
         """Send ``image`` (1, 3, S, S), S at least the model's size."""
-        symbols = self.transmitter.encode(self.codes(image), image)
-        received = link(symbols)
-        picture = self.receiver(received.symbols, received.snr_db, received.fading)
+        picture = self.receiver(link(self.transmitter.encode(self.scenes(image))))
         if picture.shape != image.shape:
             picture = functional.interpolate(picture, size=image.shape[-2:], mode="bicubic")
-        return Delivered(picture.clamp(-1, 1), symbols.shape[1])
+        return Delivered(picture.clamp(-1, 1), self.transmitter.k)
 
 
-def shipped(model: str, k: int, residual: bool = True) -> Ours:
-    """The shipped ``model`` with its own codec for ``k``; without ``residual`` codes are all that is sent."""
-    loaded, name = models.load_model(model), f"{model}{'' if residual else '-codes'}-k{k}"
-    return Ours(name, models.weights_digest(model, (k,) if residual else ()), loaded, k, inversion(loaded), residual)
+def shipped(model: str, k: int, layers: tuple[str, ...] | None = None) -> Ours:
+    """The shipped ``model`` with its own codec for ``k``; with ``layers``, those alone are sent."""
+    loaded, name = models.load_model(model), "-".join((model, *(layers or ()), f"k{k}"))
+    sent = loaded.config.checked_layers(k, layers)
+    key = weights_digest(model, (k,) if RESIDUAL in sent else ())
+    return Ours(name, key, loaded, k, inversion(loaded), layers)
 
 
 @cache
-def inversion(model: models.Model) -> PerPicture[Tensor]:
-    """Codes (1, 28, 512) of a picture by ``model``; one for all schemes that use it."""
-    return PerPicture(Transmitter(model, max(model.codecs)).invert)
+def inversion(model: Model) -> PerPicture[Scene]:
+    """A picture with its codes by ``model``; one for all schemes that use it."""
+    return PerPicture(Transmitter(model, max(model.config.ks)).scene)

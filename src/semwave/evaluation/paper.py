@@ -17,25 +17,28 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from semwave import model as models
-from semwave.apps import bench
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
 from semwave.evaluation.limit import Gap, gaps
-from semwave.evaluation.ours import inversion
-from semwave.evaluation.registry import SCHEMES, find_scheme
+from semwave.evaluation.machine import machine
+from semwave.evaluation.ours import Ours, WithCodec, inversion
+from semwave.evaluation.registry import SCHEMES, channels, find_scheme
 from semwave.evaluation.report import results
 from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictures
-from semwave.evaluation.scheme import PerPicture
+from semwave.evaluation.scheme import facts_of
 from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
 from semwave.pictures import align, files, images
 from semwave.pictures.metrics import LPIPS
-from semwave.pictures.photos import Photo, find_photos
+from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn
-from semwave.privacy.photo import framed
+from semwave.types import FITTED, IDEAL, Facts
+from semwave.zoo import DEFAULT, MODELS, models_with_codes, weights_digest
 
 PAPER = "paper"
 GENERATED = 2
+MATRIX_K = 2560
+"""Of the channel code held to one SNR that the matrix of pictures shows."""
 ROWS, RUN = "rows.csv", "run.json"
 
 
@@ -61,13 +64,11 @@ def evaluate(
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
     """
     photos = find_photos([data / "test.txt" if (data / "test.txt").is_file() else data])[:limit]
-    schemes = [find_scheme(name) for name in names if name != PAPER]
-    jobs = [Job(scheme, channel) for scheme in schemes for channel in _channels(scheme.name)]
+    named = [(find_scheme(name), name) for name in names if name != PAPER]
+    jobs = [Job(scheme, channel) for scheme, name in named for channel in channels(name)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
-    seen = PerPicture(lpips.seen)  # a photo is compared with many pictures
-    measuring = Measuring(out / "measured", seed, lambda a, b: lpips.between(seen(a), lpips.seen(b)), align_faces)
-    rows, failures = measuring(jobs, photos, console)
+    rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
     if not rows:
         raise SemwaveError(failures[0])
     write_csv(out / ROWS, rows)
@@ -106,53 +107,63 @@ def draw(out: Path, report: Path) -> list[Path]:
 
 
 def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
-    jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in _channels(name)]
-    for model in models.models_with_codes():
+    jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in channels(name)]
+    for model in models_with_codes():
         for scheme in fitted.schemes(model, data, folder, seed):
-            swept = scheme.transmitter.k in fitted.ENDS and not scheme.name.endswith("-no-flow")
+            swept = scheme.facts.k in fitted.ENDS and scheme.facts.flow
             jobs.append(Job(scheme, snrs_db=SNRS_DB if swept else (FIGURE_5_SNR_DB,)))
     return jobs
-
-
-def _channels(name: str) -> tuple[str, ...]:
-    # Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures.
-    return ("awgn",) if name.startswith("ideal") or "-for-" in name or "-codes-" in name else ("awgn", "rayleigh")
 
 
 def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:
     """The gaps of shipped codecs, and of those fitted alike with the flow, as dictionaries; once for all models that
     draw the same codes."""
     found = []
-    for name in models.models_with_codes():
-        model, flow = models.load_model(name), models.load_model(name).flow
+    for name in models_with_codes():
+        model = models.load_face_model(name)
+        flow = model.flow is not None
         codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
-        ours = {job.scheme.name: job.scheme for job in jobs}
-        for fit in (f"{name}-fitted-k{k}{'' if flow else '-no-flow'}" for k in fitted.ENDS):
-            codecs[fit] = ours[fit].transmitter.model.codecs[ours[fit].transmitter.k]
-        keys = [models.weights_digest(name, ()), *(ours[fit].key for fit in codecs)]
+        keys = [weights_digest(name, ())]
+        ours = [scheme for scheme in dict.fromkeys(job.scheme for job in jobs) if isinstance(scheme, Ours)]
+        for scheme in ours:
+            if isinstance(scheme.model, WithCodec) and _at_an_end(scheme.facts, name, flow):
+                codecs[scheme.name] = scheme.model.codec
+                keys.append(scheme.key)
         told = digest(keys, seed, align_faces, [file_digest(photo.path) for photo in photos])
         path = out / "limit" / f"{name}-{told}.json"
         if not path.is_file():
             sent = {photo.name: _numbers(model, photo, align_faces) for photo in photos}
-            source = fitted.sources(name, data, out / "fitted", seed)[flow is not None]
+            source = fitted.sources(name, data, out / "fitted", seed)[flow]
             files.write_json(path, [asdict(gap) for gap in gaps(sent, source, codecs, SNRS_DB, seed)])
         found += files.read_json(path)
     return found
 
 
+def _at_an_end(facts: Facts, model: str, flow: bool) -> bool:
+    """Whether a scheme of ``facts`` has the codec that is fitted to ``model`` as its own one is, for the first or the
+    last k."""
+    return (facts.model, facts.flow, facts.channel_noise) == (model, flow, True) and facts.k in fitted.ENDS
+
+
 @torch.no_grad()
-def _numbers(model: models.Model, photo: Photo, align_faces: bool) -> Tensor:
-    """N (1, 28, 256) of a photo."""
-    picture = framed(images.read_image(photo.path), SIZE, align_faces).sent
-    coordinates = model.space.coordinates(inversion(model)(images.to_tensor(picture)))
+def _numbers(model: models.FaceModel, photo: Photo, align_faces: bool) -> Tensor:
+    """N (1, codes, coordinates) of a photo."""
+    scene = inversion(model)(read_photo(photo.path, SIZE, align_faces))
+    assert scene.codes is not None
+    coordinates = model.space.coordinates(scene.codes)
     return model.flow(coordinates) if model.flow else coordinates
+
+
+def _in_matrix(facts: Facts) -> bool:
+    """Whether the matrix of pictures shows a scheme of ``facts``: what bounds others is left out, and so are codes that
+    are held to one SNR but one."""
+    return facts.family not in (IDEAL, FITTED) and (facts.held_snr_db is None or facts.k == MATRIX_K)
 
 
 def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[str, float, str]]]:
     """Files of the astronaut and of generated faces, as sent and as they arrive over AWGN, relative to ``out``."""
-    hidden = "ideal", "-fitted-", "k256-for-", "k32768-for-"
-    shown = [job for job in jobs if job.channel == "awgn" and not any(part in job.scheme.name for part in hidden)]
-    model = models.load_model(next(iter(models.MODELS)))
+    shown = [job for job in jobs if job.channel == "awgn" and _in_matrix(facts_of(job.scheme))]
+    model = models.load_model(DEFAULT)
     random = torch.Generator().manual_seed(seed + 1)
     pictures: dict[str, Tensor] = {"astronaut": images.to_tensor(align.align(astronaut(), SIZE))}
     for i in range(1, GENERATED + 1):
@@ -168,17 +179,17 @@ def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[
 
 def _conditions(command: str, data: Path, photos: list[Photo], seed: int, align_faces: bool) -> dict[str, str]:
     """What the report says of how it was made."""
-    machine = bench.machine()
+    here = machine()
     told = digest([file_digest(photo.path) for photo in photos])
     packages = ("torch", "sionna-no-rt", "Pillow")
     return {
         "command": f"`{command}`",
         "code": _commit(),
-        "machine": f"{machine['cpu']}, {machine['threads']} threads, Python {platform.python_version()}, "
+        "machine": f"{here['cpu']}, {here['threads']} threads, Python {platform.python_version()}, "
         + ", ".join(f"{package} {version(package)}" for package in packages),
         "photographs": f"{len(photos)} of {data.resolve().name} (digest {told}), {SIZE} x {SIZE}, "
         + ("aligned" if align_faces else "as they are"),
-        "models": ", ".join(f"{name} (digest {models.weights_digest(name)})" for name in models.MODELS),
+        "models": ", ".join(f"{name} (digest {weights_digest(name)})" for name in MODELS),
         "codecs fitted on": "generated faces and the photographs of train.txt"
         if (data / "train.txt").is_file()
         else "generated faces",

@@ -18,24 +18,38 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from semwave.air.channels import CHANNELS
 from semwave.baselines.deep_jscc import LAYOUTS, trained
-from semwave.baselines.separation import DESIGN_SNR_DB, Ideal, Separation
-from semwave.coding.codec import WIDTHS
+from semwave.baselines.separation import HELD_SNR_DB, Ideal, Separation
 from semwave.errors import SemwaveError
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
-from semwave.model import MODELS, models_with_codes
+from semwave.zoo import CODES, MODELS, config_of, models_with_codes
 
 KS = (256, 2560, 32768)
-SCHEMES: dict[str, Callable[[], Scheme]] = {
-    **{f"{model}-k{k}": partial(shipped, model, k) for model in MODELS for k in WIDTHS},
-    **{f"{model}-codes-k{k}": partial(shipped, model, k, False) for model in models_with_codes() for k in WIDTHS},
-    **{f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)},
-    **{f"separation-k{k}": partial(Separation, k) for k in KS},
-    **{f"separation-k{k}-for-{DESIGN_SNR_DB:g}dB": partial(Separation, k, DESIGN_SNR_DB) for k in KS},
+Schemes = dict[str, Callable[[], Scheme]]
+OURS: Schemes = {f"{name}-k{k}": partial(shipped, name, k) for name in MODELS for k in config_of(name).ks}
+CODES_ALONE: Schemes = {
+    f"{name}-codes-k{codec.k}": partial(shipped, name, codec.k, (CODES,))
+    for name in models_with_codes()
+    for codec in config_of(name).codecs
+    if config_of(name).layers(codec.k) != (CODES,)
+}
+DEEP_JSCC: Schemes = {f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)}
+SEPARATION: Schemes = {f"separation-k{k}": partial(Separation, k) for k in KS}
+HELD: Schemes = {f"separation-k{k}-for-{HELD_SNR_DB:g}dB": partial(Separation, k, HELD_SNR_DB) for k in KS}
+IDEAL: Schemes = {
     **{f"ideal-k{k}": partial(Ideal, k) for k in KS},
     "ideal-jpeg2000-k32768": partial(Ideal, 32768, "JPEG 2000"),
 }
+SCHEMES: Schemes = {**OURS, **CODES_ALONE, **DEEP_JSCC, **SEPARATION, **HELD, **IDEAL}
+AWGN_ALONE = {*CODES_ALONE, *HELD, *IDEAL}
+"""Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures."""
+
+
+def channels(name: str) -> tuple[str, ...]:
+    """The channels over which the scheme called ``name`` is measured."""
+    return ("awgn",) if name in AWGN_ALONE else tuple(CHANNELS)
 
 
 def find_scheme(name: str) -> Scheme:

@@ -4,31 +4,42 @@ photo -> frame -> scheme over a link -> 8-bit picture -> PSNR, LPIPS(alex) -> ro
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from semwave.air.channels import make_channel
+from semwave.air.channels import channel_class
+from semwave.air.link import Link
 from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
-from semwave.evaluation.scheme import Link, Scheme, sent
-from semwave.evaluation.store import Row, digest, file_digest, keep_rows, kept_rows
+from semwave.evaluation.scheme import Scheme, deliver, facts_of
+from semwave.evaluation.store import HINTS, Row, digest, file_digest, keep_rows, kept_rows
 from semwave.pictures import images
 from semwave.pictures.metrics import psnr
-from semwave.pictures.photos import Photo
-from semwave.privacy.photo import framed
+from semwave.pictures.photos import Photo, read_photo
 
 SIZE = 512
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
 HIGHEST_PSNR_DB = 100.0
 """What stands in the tables for equal pictures, whose PSNR is infinite."""
-Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+class Perceptual(Protocol):
+    """A distance between features of pictures: :class:`semwave.pictures.metrics.LPIPS`."""
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Features of ``images`` (B, 3, H, W) in [-1, 1]."""
+        ...
+
+    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """Distances (B,) of pictures that have the features ``a`` and ``b``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,27 @@ class Job:
     scheme: Scheme
     channel: str = "awgn"
     snrs_db: tuple[float, ...] = SNRS_DB
+
+
+class Original:
+    """A ``picture`` (1, 3, S, S) that was sent, with which many received ones are compared."""
+
+    @torch.no_grad()
+    def __init__(self, picture: Tensor, lpips: Perceptual):
+        self.picture, self.lpips, self.features = picture, lpips, lpips.features(picture)
+        # What separation delivers is often the same picture at several SNRs.
+        self._known: dict[str, tuple[float, float]] = {}
+
+    @torch.no_grad()
+    def quality(self, received: np.ndarray) -> tuple[float, float]:
+        """PSNR in dB and LPIPS of what was ``received``, (S, S, 3) uint8."""
+        told = hashlib.sha256(received.tobytes()).hexdigest()
+        if told not in self._known:
+            picture = images.to_tensor(received)
+            reached = min(psnr(self.picture, picture, data_range=2).item(), HIGHEST_PSNR_DB)
+            distance = self.lpips.distance(self.features, self.lpips.features(picture))
+            self._known[told] = reached, distance.item()
+        return self._known[told]
 
 
 class Measuring:
@@ -51,14 +83,14 @@ class Measuring:
         size: width and height of the pictures in pixels.
     """
 
-    def __init__(self, folder: Path, seed: int, lpips: Distance, align_faces: bool, size: int = SIZE):
+    def __init__(self, folder: Path, seed: int, lpips: Perceptual, align_faces: bool, size: int = SIZE):
         self.folder, self.seed, self.lpips, self.align_faces, self.size = folder, seed, lpips, align_faces, size
 
     def __call__(self, jobs: list[Job], photos: list[Photo], console: Console) -> tuple[list[Row], list[str]]:
         """The rows of ``jobs`` on ``photos``, and a line for each photo that cannot be read, which stops none.
 
         Raises:
-            SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.sent`.
+            SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.deliver`.
         """
         rows, failures = [], []
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -68,41 +100,36 @@ class Measuring:
                 try:
                     files = {job: self._file(job, photo) for job in jobs}
                     missing = [job for job in jobs if not files[job].is_file()]
-                    picture = self._read(photo) if missing else None
+                    picture = read_photo(photo.path, self.size, self.align_faces) if missing else None
                 except SemwaveError as error:
                     failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
                     progress.advance(bar, len(jobs))
                     continue
                 progress.advance(bar, len(jobs) - len(missing))
-                seen: dict[str, tuple[float, float]] = {}
-                for job in missing:
-                    keep_rows(files[job], [self._row(job, photo.name, picture, snr_db, seen) for snr_db in job.snrs_db])
-                    progress.advance(bar)
+                if picture is not None:
+                    original = Original(picture, self.lpips)
+                    for job in missing:
+                        measured = [self._row(job, photo.name, original, snr_db) for snr_db in job.snrs_db]
+                        keep_rows(files[job], measured)
+                        progress.advance(bar)
                 rows += [row for file in files.values() for row in kept_rows(file)]
         return rows, failures
 
     def _file(self, job: Job, photo: Photo) -> Path:
         asked = job.scheme.key, job.snrs_db, self.seed, self.align_faces, self.size, file_digest(photo.path)
-        return self.folder / f"{job.scheme.name}-{job.channel}" / f"{photo.name}-{digest(*asked)}.json"
+        name = f"{photo.name}-{digest(*asked, list(HINTS))}.json"
+        return self.folder / f"{job.scheme.name}-{job.channel}" / name
 
-    def _read(self, photo: Photo) -> Tensor:
-        return images.to_tensor(framed(images.read_image(photo.path), self.size, self.align_faces).sent)
-
-    def _row(self, job: Job, name: str, picture: Tensor, snr_db: float, seen: dict[str, tuple[float, float]]) -> Row:
+    def _row(self, job: Job, name: str, original: Original, snr_db: float) -> Row:
         link = link_for(job.channel, snr_db, self.seed, name)
-        delivered = sent(job.scheme, picture, link)
-        received = images.to_uint8(delivered.image[0])
-        # What separation delivers is often the same picture at several SNRs.
-        same = hashlib.sha256(received.tobytes()).hexdigest()
-        if same not in seen:
-            seen[same] = self._quality(picture, images.to_tensor(received))
-        quality, distance = seen[same]
+        delivered = deliver(job.scheme, original.picture, link)
+        quality, distance = original.quality(images.to_uint8(delivered.image[0]))
         return Row(
             photo=name,
             scheme=job.scheme.name,
+            facts=replace(facts_of(job.scheme), k=delivered.k),
             channel=job.channel,
             snr_db=snr_db,
-            k=delivered.k,
             psnr_db=round(quality, 4),
             lpips_alex=round(distance, 5),
             signal_power=round(link.signal_power, 5),
@@ -111,11 +138,6 @@ class Measuring:
             note=delivered.note,
         )
 
-    @torch.no_grad()
-    def _quality(self, sent: Tensor, received: Tensor) -> tuple[float, float]:
-        quality = psnr(sent, received, data_range=2).item()
-        return min(quality, HIGHEST_PSNR_DB), self.lpips(sent, received).item()
-
 
 def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:
     """The link that the picture called ``name`` is sent over.
@@ -123,10 +145,7 @@ def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:
     Raises:
         SemwaveError: an unknown channel, or an SNR out of range.
     """
-    return Link(_channel(channel), snr_db, noise_generator(seed, name))
-
-
-_channel = cache(make_channel)
+    return Link(channel_class(channel), snr_db, noise_generator(seed, name))
 
 
 def received_pictures(
@@ -141,7 +160,7 @@ def received_pictures(
                 key = digest(job.scheme.key, job.channel, seed, told)
                 path = folder / name / f"{job.scheme.name}-{job.channel}-{snr_db:g}dB-{key}.png"
                 if not path.is_file():
-                    delivered = sent(job.scheme, picture, link_for(job.channel, snr_db, seed, name))
+                    delivered = deliver(job.scheme, picture, link_for(job.channel, snr_db, seed, name))
                     images.write_png(path, images.to_uint8(delivered.image[0]))
                 files[name, job.scheme.name, snr_db] = path
     return files

@@ -6,7 +6,7 @@
                                                                             -> 256x256 -> head 512
                                                                             -> 512x512 -> original head, 1024
 
-From 16x16 on the style of a convolution is a map: the styles of the 13 part codes, mixed by the part masks.
+From 16x16 on the style of a convolution is a map: the styles of all parts' codes, mixed by the part masks.
 """
 
 import copy
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.errors import SemwaveError
-from semwave.generators.faces import Faces
-from semwave.generators.memory import keep_casts
+from semwave.generators.memory import channels_last, keep_casts
 from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
-from semwave.latent.layout import BASE_CODES, CODE_SIZE, CODES
+from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE, Layout
 from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid
+from semwave.types import Drawing
 
 SIZES = (256, 512, 1024)
 HEADS = (128, 256, 512)
@@ -33,9 +33,9 @@ HEAD_CHANNELS = 32
 class Head(nn.Module):
     """Image at twice the width of the features: modulation, a linear and a nonlinear path, inverse Haar."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, code_size: int):
         super().__init__()
-        self.modulation = Modulation(torch.zeros(channels, CODE_SIZE), torch.ones(channels))
+        self.modulation = Modulation(torch.zeros(channels, code_size), torch.ones(channels))
         self.direct = nn.Conv2d(channels, 12, 1)
         self.wide = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=1)
         self.narrow = nn.Conv2d(HEAD_CHANNELS, 12, 1)
@@ -56,21 +56,22 @@ class Head(nn.Module):
         ridge = 1e-5 * gram.trace() / len(gram) * torch.eye(len(gram), dtype=gram.dtype)
         solution = torch.linalg.solve(gram + ridge, x.T @ y)
         self.direct.weight.copy_(solution[:-1].T[:, :, None, None])
-        self.direct.bias.copy_(solution[-1])
+        for bias, value in ((self.direct.bias, solution[-1]), (self.narrow.bias, torch.zeros(()))):
+            assert bias is not None
+            bias.copy_(value)
         nn.init.zeros_(self.narrow.weight)
-        nn.init.zeros_(self.narrow.bias)
 
 
 class CompositionalGenerator(nn.Module):
-    """Images of 256, 512 or 1024 pixels and part masks from 28 x 512 codes."""
+    """Images of 256, 512 or 1024 pixels and part masks from codes (B, codes, code_size) of ``layout``."""
 
-    def __init__(self):
+    def __init__(self, layout: Layout = FACES):
         super().__init__()
         self.body = MobileStyleGAN()
-        self.layout = LayoutCoder()
-        channels = [len(block.conv2.kernel) for block in self.body.blocks]
-        self.heads = nn.ModuleDict({str(size): Head(channels[i]) for i, size in enumerate(HEADS, 3)})
-        self.to(memory_format=torch.channels_last)
+        self.layout, self.codes = LayoutCoder(layout), layout.codes
+        channels = [len(block.conv2.kernel) for block in self.body.blocks if isinstance(block, Block)]
+        self.heads = nn.ModuleDict({str(size): Head(channels[i], layout.code_size) for i, size in enumerate(HEADS, 3)})
+        channels_last(self)
 
     def in_bf16(self) -> "CompositionalGenerator":
         """A copy to be used under bf16 autocast, whose weights need no cast at every call."""
@@ -92,24 +93,24 @@ class CompositionalGenerator(nn.Module):
         if missing := self.trained_state().keys() - state.keys():
             raise RuntimeError(f"missing in the generator's state: {', '.join(sorted(missing))}")
 
-    def forward(self, codes: Tensor, size: int) -> Faces:
-        """Faces of ``codes`` (B, 28, 512). Raises :class:`SemwaveError` for a size that is not offered."""
-        logits = self.layout.decode(codes[:, 1])
-        return Faces(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
+    def forward(self, codes: Tensor, size: int) -> Drawing:
+        """Faces of ``codes`` (B, codes, code_size). Raises :class:`SemwaveError` for a size that is not offered."""
+        logits = self.layout.decode(codes[:, MASK_CODE])
+        return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
 
     def masks(self, codes: Tensor) -> Tensor:
-        """Part masks (B, 13, 64, 64) of ``codes`` (B, 28, 512)."""
-        return mask_pyramid(self.layout.decode(codes[:, 1]), GRID)
+        """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""
+        return mask_pyramid(self.layout.decode(codes[:, MASK_CODE]), GRID)
 
     def images(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         """Images of several ``sizes`` in one pass."""
-        return self._images(codes, self.layout.decode(codes[:, 1]), sizes)
+        return self._images(codes, self.layout.decode(codes[:, MASK_CODE]), sizes)
 
     def _images(self, codes: Tensor, logits: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         if not set(sizes) <= {*HEADS, *SIZES}:
             raise SemwaveError(f"size {max(sizes)} is not offered; the sizes are {', '.join(map(str, SIZES))}")
-        if codes.shape[1] != CODES:
-            raise SemwaveError(f"{codes.shape[1]} codes an image, but the generator reads {CODES}")
+        if codes.shape[1] != self.codes:
+            raise SemwaveError(f"{codes.shape[1]} codes an image, but the generator reads {self.codes}")
         masks: dict[int, Tensor] = {}
 
         def mixed(parts: Tensor) -> StyleMap:
@@ -127,7 +128,6 @@ class CompositionalGenerator(nn.Module):
         shape, texture = mixed(codes[:, BASE_CODES::2]), mixed(codes[:, BASE_CODES + 1 :: 2])
         x = self.body.stem(base, len(codes))
         images = {}
-        block: Block
         for i, block in enumerate(self.body.blocks):
             x = block(x, texture if i >= FIRST_TEXTURE_BLOCK else shape if i >= FIRST_SHAPE_BLOCK else base)
             size = 2 * x.shape[-1]

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from semwave.errors import SemwaveError
 from semwave.generators.stylegan2 import SQRT2, BiasedActivation, Blur, EqualLinear, channels
-from semwave.latent.layout import PARTS
+from semwave.latent.layout import FACES
 
 SMALLEST = 4
 GROUP = 4
@@ -81,7 +81,9 @@ class DualBranchDiscriminator(nn.Module):
         SemwaveError: ``size`` is no power of two from 8 on.
     """
 
-    def __init__(self, size: int, parts: int = len(PARTS), channel_multiplier: float = 2, max_channels: int = 512):
+    def __init__(
+        self, size: int, parts: int = len(FACES.parts), channel_multiplier: float = 2, max_channels: int = 512
+    ):
         super().__init__()
         if size < 2 * SMALLEST or size & (size - 1):
             raise SemwaveError(f"a discriminator of {size} px cannot be; its size is a power of two from 8 on")

@@ -1,26 +1,24 @@
 """A Semantic StyleGAN that draws the codes of another generator.
 
-    codes (B,28,512) -> coordinates (B,28,256) -> as far apart as codes are -> Semantic StyleGAN -> picture, part masks
+    codes -> whitened coordinates -> as far apart as codes are -> Semantic StyleGAN -> picture, part masks
 
 It learns to draw what the other generator draws of the same codes, so all that makes and carries codes (encoder,
-flow, codecs, knowledge base) serves both. The principal directions that :mod:`semwave.latent.space` sends are the codes of
+flow, codecs, knowledge base) serves both. The coordinates that are sent (:mod:`semwave.latent.space`) are the codes of
 the network inside.
 """
 
 from torch import Tensor, autocast, nn
 
 from semwave.errors import SemwaveError
-from semwave.generators.faces import Faces
 from semwave.generators.semantic_stylegan import Rendering, SemanticStyleGAN
-from semwave.inversion.correction import PICTURE
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import CODE_SIZE, CODES
-from semwave.latent.space import COORDINATES, LAYOUT_CODE, CodeSpace
-from semwave.pictures.images import resized
+from semwave.latent.layout import MASK_CODE
+from semwave.latent.space import CodeSpace
+from semwave.pictures.images import INPUT, SKETCH, resized
+from semwave.types import Drawing
 
 
 class DistilledGenerator(nn.Module):
-    """``network`` with codes of 256 numbers, reading the codes (B, 28, 512) that ``space`` belongs to.
+    """``network``, whose codes are coordinates, reading the codes (B, codes, code_size) that ``space`` belongs to.
 
     Raises:
         SemwaveError: a network with other codes.
@@ -28,13 +26,17 @@ class DistilledGenerator(nn.Module):
 
     def __init__(self, network: SemanticStyleGAN, space: CodeSpace):
         super().__init__()
-        if network.architecture.code_size != COORDINATES or network.architecture.codes != CODES:
-            raise SemwaveError(f"a generator that reads {CODES} x {COORDINATES} coordinates is needed here")
+        layout = space.layout
+        if (network.architecture.codes, network.architecture.code_size) != (layout.codes, layout.coordinates):
+            raise SemwaveError(
+                f"a generator that reads {layout.codes} x {layout.coordinates} coordinates is needed here"
+            )
         self.network, self.space = network, space
         # Coordinates are white, but a direction in which faces hardly differ hardly moves the picture.
         spread = space.directions.norm(dim=0)
-        scale = (spread / spread.square().mean().sqrt()).repeat(CODES, 1)
-        scale[LAYOUT_CODE] = 1
+        scale = (spread / spread.square().mean().sqrt()).repeat(layout.codes, 1)
+        if layout.mask_numbers:
+            scale[MASK_CODE] = 1
         self.register_buffer("scale", scale, persistent=False)
 
     @property
@@ -43,28 +45,31 @@ class DistilledGenerator(nn.Module):
         return self.network.sizes
 
     def render(self, coordinates: Tensor, segment: bool = True) -> Rendering:
-        """All that the network makes of ``coordinates`` (B, 28, 256)."""
+        """All that the network makes of ``coordinates`` (B, codes, coordinates)."""
         return self.network.render(coordinates * self.scale, segment=segment)
 
     def masks(self, codes: Tensor) -> Tensor:
-        """Part masks (B, 13, w, w) of ``codes`` (B, 28, 512)."""
+        """Part masks (B, parts, w, w) of ``codes`` (B, codes, code_size)."""
         return self.network.masks(self._coordinates(codes) * self.scale)
 
-    def forward(self, codes: Tensor, size: int) -> Faces:
-        """Faces of ``codes`` (B, 28, 512).
+    def forward(self, codes: Tensor, size: int) -> Drawing:
+        """Faces of ``codes`` (B, codes, code_size).
 
         Besides its own sizes there are those at which parser, encoder and corrections look at pictures, resized.
 
         Raises:
             SemwaveError: another number of codes, or a size that is not offered.
         """
-        if size not in {*self.sizes, PICTURE, INPUT}:
+        if size not in {*self.sizes, SKETCH, INPUT}:
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
         rendering = self.render(self._coordinates(codes), segment=False)
-        return Faces(resized(rendering.image, size), rendering.masks)
+        return Drawing(resized(rendering.image, size), rendering.masks)
 
     def _coordinates(self, codes: Tensor) -> Tensor:
-        if codes.shape[1:] != (CODES, CODE_SIZE):
-            raise SemwaveError(f"codes of shape {tuple(codes.shape)}; the generator reads (B, {CODES}, {CODE_SIZE})")
+        expected = self.space.layout.codes, self.space.layout.code_size
+        if codes.shape[1:] != expected:
+            raise SemwaveError(
+                f"codes of shape {tuple(codes.shape)}; the generator reads (B, {expected[0]}, {expected[1]})"
+            )
         with autocast(codes.device.type, enabled=False):
             return self.space.coordinates(codes.float())

@@ -1,9 +1,13 @@
-"""What a process keeps, to do it once: the memory of freed tensors, the casts of weights."""
+"""What a process keeps, to do it once: the memory of freed tensors, the casts of weights, their layout."""
 
 import ctypes
 from contextlib import suppress
+from typing import TypeVar
 
+import torch
 from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 NEVER, MARGIN = -1, 2**26
@@ -26,3 +30,8 @@ def keep_casts(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.bfloat16()
+
+
+def channels_last(network: Network) -> Network:
+    """``network`` with the channels of its convolutions last in memory, which is faster on CPUs."""
+    return network.to(memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]

@@ -44,7 +44,7 @@ def read_constants(stem: Path) -> list[tuple[str, Tensor]]:
         if layer.get("type") != "Const" or data is None or data.get("element_type") != "f32":
             continue
         shape = [int(size) for size in data.get("shape", "").split(",") if size.strip()]
-        array = np.frombuffer(blob, np.float32, count=int(data.get("size")) // 4, offset=int(data.get("offset")))
+        array = np.frombuffer(blob, np.float32, count=int(data.attrib["size"]) // 4, offset=int(data.attrib["offset"]))
         constants.append((layer.get("name"), torch.from_numpy(array.reshape(shape).copy())))
     return constants
 

@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ def _namespace_alone() -> Iterator[None]:
         torch.serialization.add_safe_globals(others)
 
 
-def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights ``g_ema`` by name, and fields of an ``Architecture``, out of the checkpoint ``path``.
 
     A size that ``args`` does not state is left out of the fields.

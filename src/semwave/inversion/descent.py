@@ -8,34 +8,34 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from semwave.inversion.parser import INPUT
 from semwave.latent.space import CodeSpace
-from semwave.pictures.images import resized
+from semwave.pictures.images import INPUT, resized
+from semwave.types import Drawing, Inversion
 
 PRIOR_WEIGHT = 0.002
 
 
-def invert(
-    generator: nn.Module,
+def descend(
+    generator: Callable[[Tensor, int], Drawing],
     space: CodeSpace,
     images: Tensor,
     start: Tensor,
-    steps: int,
-    rate: float = 0.1,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
-    perceptual_weight: float = 0.5,
-    prior_weight: float = PRIOR_WEIGHT,
+    inversion: Inversion,
     through: Callable[[Tensor], Tensor] | None = None,
-    progress: Callable[[int, float], None] | None = None,
+    rate: float = 0.1,
+    distance_weight: float = 0.5,
+    prior_weight: float = PRIOR_WEIGHT,
 ) -> Tensor:
-    """Coordinates (B, 28, 256) after ``steps`` of Adam from ``start`` (B, 28, 256) towards ``images`` (B, 3, H, H).
+    """Coordinates (B, codes, coordinates) after ``inversion.steps`` of Adam from ``start``, of the same shape, towards
+    ``images`` (B, 3, H, H).
 
-    The loss of an image is its MSE at 256 px, plus ``perceptual_weight`` times ``perceptual(image, photo)`` (B,) where
-    given, plus ``prior_weight`` times the mean square of the coordinates. ``progress(step, mse)`` is called after
-    every step. Images do not influence each other, so a batch gives what its images give alone.
+    The loss of an image is its MSE at 256 px, plus ``distance_weight`` times ``inversion.distance(image, photo)`` (B,)
+    where given, plus ``prior_weight`` times the mean square of the coordinates. ``through`` stands for the channel.
+    Images do not influence each other, so a batch gives what its images give alone.
     """
+    steps = inversion.steps
     target = resized(images, INPUT)
     coordinates = start.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([coordinates], lr=rate, betas=(0.9, 0.99))
@@ -48,11 +48,11 @@ def invert(
                 picture = generator(codes, INPUT).image
             mse = (picture.float() - target).square().mean((1, 2, 3))
             loss = mse + prior_weight * coordinates.square().mean((1, 2))
-            if perceptual is not None:
-                loss = loss + perceptual_weight * perceptual(picture.float(), target)
+            if inversion.distance is not None:
+                loss = loss + distance_weight * inversion.distance(picture.float(), target)
             optimizer.zero_grad()
             loss.sum().backward()
         optimizer.step()
-        if progress is not None:
-            progress(step + 1, float(mse.detach().mean()))
+        if inversion.progress is not None:
+            inversion.progress(step + 1, float(mse.detach().mean()))
     return coordinates.detach()

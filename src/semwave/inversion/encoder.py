@@ -1,9 +1,9 @@
 """Encoder: the 28 codes of a face in one pass over its photograph.
 
-photo (B,3,256,256) and its parser logits (B,13,128,128)
+photo (B,3,256,256) and its parser logits (B, parts, 128, 128)
   -> residual convolutions at 64, 32, 16 and 8 px
   -> a global vector, and for every part the features under its mask
-  -> base codes 0 and 1, and shape and texture code of each part, as coordinates (B,28,256)
+  -> base codes 0 and 1, and shape and texture code of each part, as coordinates (B, codes, coordinates)
 """
 
 import torch
@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.generators.memory import keep_casts
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import PARTS
-from semwave.latent.masks import GRID, NUMBERS, LayoutCoder
-from semwave.latent.space import COORDINATES
-from semwave.pictures.images import resized
+from semwave.latent.layout import FACES, Layout
+from semwave.latent.masks import GRID, LayoutCoder
+from semwave.pictures.images import INPUT, resized
 
 WIDTHS = (48, 96, 160, 288, 384)
 GLOBAL = 512
@@ -38,11 +36,11 @@ class _Residual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Coordinates (B, 28, 256) of aligned photographs."""
+    """Coordinates (B, codes, coordinates) of aligned photographs."""
 
-    def __init__(self):
+    def __init__(self, layout: Layout = FACES):
         super().__init__()
-        parts = len(PARTS)
+        self.shape, parts, size = layout, len(layout.parts), layout.coordinates
         self.stem = nn.Conv2d(3, WIDTHS[0], 4, stride=2, padding=1)
         sources = (WIDTHS[0] + parts, *WIDTHS[1:-1])
         self.levels = nn.ModuleList(_Residual(a, b, 2) for a, b in zip(sources, WIDTHS[1:], strict=True))
@@ -53,11 +51,11 @@ class Encoder(nn.Module):
         self.context = nn.Linear(GLOBAL, HIDDEN)
         self.part = nn.Parameter(torch.zeros(parts, HIDDEN))
         self.mix = nn.Linear(HIDDEN, HIDDEN)
-        self.base = nn.Linear(GLOBAL, COORDINATES)
-        self.layout = nn.Linear(GLOBAL, NUMBERS)
+        self.base = nn.Linear(GLOBAL, size)
+        self.layout = nn.Linear(GLOBAL, layout.mask_numbers)
         nn.init.zeros_(self.layout.weight)
-        self.heads = nn.Parameter(torch.randn(parts, HIDDEN, 2 * COORDINATES) * 0.3 * HIDDEN**-0.5)
-        self.offset = nn.Parameter(torch.zeros(parts, 2 * COORDINATES))
+        self.heads = nn.Parameter(torch.randn(parts, HIDDEN, 2 * size) * 0.3 * HIDDEN**-0.5)
+        self.offset = nn.Parameter(torch.zeros(parts, 2 * size))
 
     def in_bf16(self) -> "Encoder":
         """This encoder, to be used under bf16 autocast alone, whose weights need no cast at every call."""
@@ -83,7 +81,9 @@ class Encoder(nn.Module):
         hidden = functional.silu(hidden)
         hidden = hidden + functional.silu(self.mix(hidden))
         parts = torch.einsum("bph,phc->bpc", hidden, self.heads) + self.offset
-        numbers = layout.encode(functional.adaptive_avg_pool2d(masks, GRID))[:, :NUMBERS].float() + self.layout(whole)
-        codes = parts.float().reshape(len(image), 2 * len(PARTS), COORDINATES)
-        numbers = functional.pad(numbers.float(), (0, COORDINATES - NUMBERS))
+        numbers = layout.encode(functional.adaptive_avg_pool2d(masks, GRID))[
+            :, : self.shape.mask_numbers
+        ].float() + self.layout(whole)
+        codes = parts.float().reshape(len(image), -1, self.shape.coordinates)
+        numbers = functional.pad(numbers.float(), (0, self.shape.coordinates - self.shape.mask_numbers))
         return torch.cat([self.base(whole).float()[:, None], numbers[:, None], codes], 1)

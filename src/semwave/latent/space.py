@@ -8,48 +8,57 @@
 import torch
 from torch import Tensor, nn
 
-from semwave.latent.layout import CODE_SIZE, CODES
-from semwave.latent.masks import COPIES, NUMBERS
+from semwave.latent.layout import FACES, MASK_CODE, Layout
 
-COORDINATES = 256
-LAYOUT_CODE = 1
 SAMPLES = 20_000
+"""Random styles that mean and directions are measured on."""
 
 
 class CodeSpace(nn.Module):
-    """The linear map between codes (B, 28, 512) and coordinates (B, 28, 256)."""
+    """The linear map between codes (B, codes, code_size) and coordinates (B, codes, coordinates) of ``layout``.
 
-    def __init__(self):
+    The mask code, where the layout has one, is white already: its numbers are its coordinates.
+    """
+
+    def __init__(self, layout: Layout = FACES):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(CODE_SIZE))
-        self.register_buffer("directions", torch.zeros(CODE_SIZE, COORDINATES))
-        self.register_buffer("inverse", torch.zeros(COORDINATES, CODE_SIZE))
+        self.layout = layout
+        self.register_buffer("mean", torch.zeros(layout.code_size))
+        self.register_buffer("directions", torch.zeros(layout.code_size, layout.coordinates))
+        self.register_buffer("inverse", torch.zeros(layout.coordinates, layout.code_size))
 
     @torch.no_grad()
     def measure(self, w: Tensor) -> None:
         """Set mean and directions from random styles ``w`` (N, 512)."""
         values, vectors = torch.linalg.eigh(torch.cov(w.double().T))
-        values, vectors = values[-COORDINATES:].flip(0), vectors[:, -COORDINATES:].flip(1)
+        values, vectors = values[-self.layout.coordinates :].flip(0), vectors[:, -self.layout.coordinates :].flip(1)
         self.mean.copy_(w.mean(0))
         self.directions.copy_(vectors * values.sqrt())
         self.inverse.copy_((vectors / values.sqrt()).T)
 
     def codes(self, coordinates: Tensor) -> Tensor:
-        """Codes (B, 28, 512) of ``coordinates`` (B, 28, 256)."""
+        """Codes (B, codes, code_size) of ``coordinates`` (B, codes, coordinates)."""
         codes = self.mean + coordinates @ self.directions.T
-        layout = coordinates[:, LAYOUT_CODE, :NUMBERS].repeat(1, COPIES)
-        return torch.cat([codes[:, :LAYOUT_CODE], layout[:, None], codes[:, LAYOUT_CODE + 1 :]], 1)
+        if not self.layout.mask_numbers:
+            return codes
+        masks = coordinates[:, MASK_CODE, : self.layout.mask_numbers].repeat(1, self.layout.copies)
+        return torch.cat([codes[:, :MASK_CODE], masks[:, None], codes[:, MASK_CODE + 1 :]], 1)
 
     def coordinates(self, codes: Tensor) -> Tensor:
-        """Coordinates (B, 28, 256) of ``codes`` (B, 28, 512), projected where a code leaves the 256 directions."""
+        """Coordinates (B, codes, coordinates) of ``codes`` (B, codes, code_size), projected where a code leaves the
+        directions."""
         coordinates = (codes - self.mean) @ self.inverse.T
-        layout = codes[:, LAYOUT_CODE].unflatten(1, (COPIES, NUMBERS)).mean(1)
-        layout = nn.functional.pad(layout, (0, COORDINATES - NUMBERS))
-        return torch.cat([coordinates[:, :LAYOUT_CODE], layout[:, None], coordinates[:, LAYOUT_CODE + 1 :]], 1)
+        numbers = self.layout.mask_numbers
+        if not numbers:
+            return coordinates
+        masks = codes[:, MASK_CODE].unflatten(1, (self.layout.copies, numbers)).mean(1)
+        masks = nn.functional.pad(masks, (0, self.layout.coordinates - numbers))
+        return torch.cat([coordinates[:, :MASK_CODE], masks[:, None], coordinates[:, MASK_CODE + 1 :]], 1)
 
 
-def used_coordinates() -> Tensor:
-    """Which of the 28 x 256 coordinates carry something, (28, 256) bool: all, but 64 only in the layout code."""
-    used = torch.ones(CODES, COORDINATES, dtype=torch.bool)
-    used[LAYOUT_CODE, NUMBERS:] = False
+def used_coordinates(layout: Layout) -> Tensor:
+    """Which coordinates carry something, (codes, coordinates) bool: all, but in the mask code only its numbers."""
+    used = torch.ones(layout.codes, layout.coordinates, dtype=torch.bool)
+    if layout.mask_numbers:
+        used[MASK_CODE, layout.mask_numbers :] = False
     return used

@@ -7,17 +7,21 @@ import secrets
 import types
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from semwave.errors import SemwaveError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Made = TypeVar("Made")
 
 
-def write_array(path: str | os.PathLike, array: np.ndarray) -> None:
+def write_array(path: str | os.PathLike, array: "np.ndarray") -> None:
     """Write an array of numbers as .npy, as :func:`write_bytes` does."""
+    # Here, because every start of the command reads configurations with this module.
+    import numpy as np
+
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())

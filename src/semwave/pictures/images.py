@@ -16,6 +16,8 @@ from semwave.pictures.files import write_bytes
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
+INPUT, SKETCH, COARSE = 256, 128, 64
+"""Widths in pixels at which networks read photographs, draw what nobody sees, and compare colours."""
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
@@ -122,6 +124,24 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     if width == size:
         return images
     return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=width > size)
+
+
+def coarse(images: torch.Tensor) -> torch.Tensor:
+    """``images`` (B, 3, S, S), S a multiple of 64, averaged to (B, 3, 64, 64)."""
+    return functional.avg_pool2d(images, images.shape[-1] // COARSE)
+
+
+def visible_at(
+    picture: torch.Tensor, visible: torch.Tensor | None, size: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """A picture (B, 3, H, H) and where it is ``visible`` (B, 1, H, H) bool, at ``size`` px.
+
+    A pixel of the result is visible where all that it is an average of is; it is zero elsewhere.
+    """
+    if visible is None:
+        return resized(picture, size), None
+    seen = resized(visible.float(), size) > 1 - 1e-4
+    return torch.where(seen, resized(picture, size), 0.0), seen
 
 
 def to_uint8(image: torch.Tensor) -> np.ndarray:

@@ -129,12 +129,12 @@ class LPIPS(nn.Module):
         if folder is not None and not folder.is_dir():
             raise SemwaveError(f"LPIPS weights folder {folder} does not exist")
         _, network, self.taps = BACKBONES[backbone]
-        self.features = network()
+        self.network = network()
         self.heads = nn.ParameterList(torch.empty(1, channels, 1, 1) for channels in self.taps.values())
         self.register_buffer("mean", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
         self.register_buffer("deviation", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
         try:
-            self.features.load_state_dict(_backbone_weights(backbone, folder))
+            self.network.load_state_dict(_backbone_weights(backbone, folder))
             for i, (head, weight) in enumerate(zip(self.heads, _head_weights(backbone, folder), strict=True)):
                 if weight.shape != head.shape:
                     raise ValueError(f"head {i} has shape {tuple(weight.shape)}")
@@ -142,7 +142,7 @@ class LPIPS(nn.Module):
         except (RuntimeError, ValueError, KeyError) as error:
             raise SemwaveError(f"the weights of LPIPS({backbone}) do not fit: {str(error).splitlines()[0]}") from error
         # Pooling is twenty times as fast on a CPU with the channels last.
-        self.requires_grad_(False).eval().features.to(memory_format=torch.channels_last)
+        self.requires_grad_(False).eval().network.to(memory_format=torch.channels_last)  # pyrefly: ignore[no-matching-overload]
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of every pair, (B,), of images (B, 3, H, W) in [-1, 1], at least 32 pixels wide and high.
@@ -153,19 +153,19 @@ class LPIPS(nn.Module):
         _check_pair(a, b)
         if min(a.shape[-2:]) < SMALLEST_IMAGE:
             raise SemwaveError(f"LPIPS needs images of at least {SMALLEST_IMAGE} pixels, not {tuple(a.shape[-2:])}")
-        return self.between(self.seen(a), self.seen(b))
+        return self.distance(self.features(a), self.features(b))
 
-    def seen(self, images: Tensor) -> list[Tensor]:
+    def features(self, images: Tensor) -> list[Tensor]:
         """Features (B, C, h, w) of every compared layer, of length one at every pixel, of ``images`` (B, 3, H, W)."""
         x, found = (images - self.mean) / self.deviation, []
-        for i, layer in enumerate(self.features):
+        for i, layer in enumerate(self.network):
             x = layer(x)
             if i in self.taps:
                 found.append(_unit_length(x))
         return found
 
-    def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
-        """Distance of every pair, (B,), of images of which :meth:`seen` gave ``a`` and ``b``."""
+    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """Distance of every pair, (B,), of images of which :meth:`features` gave ``a`` and ``b``."""
         layers = zip(a, b, self.heads, strict=True)
         return torch.stack([((x - y).square() * head).sum(1).mean((1, 2)) for x, y, head in layers]).sum(0)
 
@@ -190,7 +190,7 @@ def _backbone_weights(backbone: str, folder: Path | None) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from torchvision import models
+            from torchvision import models  # pyrefly: ignore[missing-import]
 
             return models.get_model(name, weights="IMAGENET1K_V1").features.state_dict()
     # A torchvision that does not match torch fails with RuntimeError, a download with OSError.

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from semwave.errors import SemwaveError
+from semwave.pictures import align as aligning
+from semwave.pictures import images
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm")
 OWN_PICTURES = (".received.png", ".comparison.png")
@@ -15,6 +19,31 @@ class Photo:
 
     path: Path
     name: str
+
+
+def read_photo(path: str | Path, size: int = 512, align: bool = True) -> torch.Tensor:
+    """The largest face of the photograph in ``path``, as a transmitter takes it: (1, 3, size, size) in [-1, 1].
+
+    With ``align`` the face is found and brought into the frame; without it the picture is in the frame already.
+
+    Raises:
+        SemwaveError: the file cannot be read, has no face, or is not square where it should be in the frame.
+    """
+    picture = images.read_image(path)
+    return images.to_tensor(aligning.align(picture, size) if align else aligning.in_frame(picture, size))
+
+
+def write_picture(path: str | Path, picture: torch.Tensor) -> None:
+    """Write one ``picture``, (3, H, W) or (1, 3, H, W) in [-1, 1], as PNG, whole or not at all.
+
+    Raises:
+        SemwaveError: several pictures, values that are not finite, or a place that cannot be written to.
+    """
+    if picture.ndim == 4 and len(picture) == 1:
+        picture = picture[0]
+    if picture.ndim != 3:
+        raise SemwaveError(f"need one picture (3, H, W), not {tuple(picture.shape)}")
+    images.write_png(path, images.to_uint8(picture))
 
 
 def find_photos(arguments: list[Path]) -> list[Photo]:

@@ -3,8 +3,8 @@
     L' = L + s b,  b random,  s the smallest with  d(L', L) > lambda1 ||L||
 
 L are the private codes of an image, d is the Euclidean distance over all of them together. The bias is one that
-random faces differ by (:mod:`semwave.latent.space`): it is spread over the directions of W as faces are, and as no part of
-it lies beyond those that are sent, all of it goes on air.
+random faces differ by (:mod:`semwave.latent.space`): it is spread over the directions of W as faces are, and as no part
+of it lies beyond those that are sent, all of it goes on air.
 """
 
 import torch
@@ -15,10 +15,11 @@ MARGIN, LEAST = 1e-5, 1e-6
 
 
 def filtered(codes: Tensor, lambda1: float, directions: Tensor, random: torch.Generator) -> Tensor:
-    """L' of the private ``codes`` (B, n, 512), by the smallest bias along a random direction.
+    """L' of the private ``codes`` (B, n, code_size), by the smallest bias along a random direction.
 
-    ``directions`` (512, 256) take white noise to differences of faces. Since the distance grows with the scale alone,
-    the smallest scale is known in closed form. ``random`` is on the CPU; the same state gives the same bits.
+    ``directions`` (code_size, coordinates) take white noise to differences of faces. Since the distance grows with the
+    scale alone, the smallest scale is known in closed form. ``random`` is on the CPU; the same state gives the same
+    bits.
     """
     noise = torch.randn(*codes.shape[:2], directions.shape[1], generator=random)
     bias = noise.double() @ directions.double().T

@@ -10,7 +10,7 @@ One safetensors file, whose metadata says for which model it was made and from w
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -19,10 +19,12 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
-from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.latent.layout import CODE_SIZE, CODES, PARTS
+from semwave.latent.layout import Layout
 from semwave.pictures import files
+from semwave.pictures.images import INPUT
+from semwave.types import PartModel
+from semwave.zoo import MODELS, ModelConfig
 
 VERSION = 1
 FILE = "knowledge.safetensors"
@@ -30,9 +32,6 @@ CELLS = 32
 """Width and height of the coarse grid on which private regions and thumbnails are drawn."""
 PROTOTYPES = 48
 LEAST_FACES = 8
-# What a prototype must show, and what would hide it.
-FACE, COVER = ("skin", "eyes", "brows", "mouth", "nose"), ("glasses",)
-
 # A part covers a cell, or a face has a part, from these shares of its pixels on.
 COVERED, PRESENT = 0.05, 0.001
 MARGIN = 1e-5
@@ -43,10 +42,16 @@ ROUNDS, BATCH = 20, 32
 class Knowledge:
     """What is known of natural faces.
 
-    ``mean`` and ``spread`` (28, 512) are average and standard deviation of every code over the faces that have its
-    part; ``prototypes`` (P, 28, 512) are codes of natural faces, ``thumbnails`` (P, 3, 32, 32) uint8 their pictures;
-    ``places`` (13, 32, 32) says which share of the faces that have a part has it in a cell of the frame; ``faces``
-    (13) counts those faces. ``made_for`` is the model, ``made_from`` the source and ``total`` its number of faces.
+    Args:
+        mean: (codes, code_size), the average of every code over the faces that have its part: the paper's L_m.
+        spread: (codes, code_size), the standard deviation of the same.
+        prototypes: (P, codes, code_size), codes of natural faces.
+        thumbnails: (P, 3, 32, 32) uint8, their pictures.
+        places: (parts, 32, 32), the share of the faces with a part that have it in a cell of the frame.
+        faces: (parts,), how many faces have a part.
+        made_for: the model whose codes these are.
+        made_from: the source of the faces.
+        total: number of faces.
     """
 
     mean: Tensor
@@ -61,32 +66,34 @@ class Knowledge:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises :class:`SemwaveError` where it cannot be written."""
-        tensors = {name: getattr(self, name).contiguous() for name in _shapes(0)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: value.contiguous() for name, value in values.items() if isinstance(value, Tensor)}
         halved = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
         about = {"made_for": self.made_for, "made_from": self.made_from, "total": self.total}
         files.write_bytes(path, save(halved, {"semwave_knowledge": str(VERSION), "about": json.dumps(about)}))
 
 
-def _shapes(prototypes: int) -> dict[str, tuple[int, ...]]:
+def _shapes(prototypes: int, layout: Layout) -> dict[str, tuple[int, ...]]:
+    codes, parts = (layout.codes, layout.code_size), len(layout.parts)
     return {
-        "mean": (CODES, CODE_SIZE),
-        "spread": (CODES, CODE_SIZE),
-        "prototypes": (prototypes, CODES, CODE_SIZE),
+        "mean": codes,
+        "spread": codes,
+        "prototypes": (prototypes, *codes),
         "thumbnails": (prototypes, 3, CELLS, CELLS),
-        "places": (len(PARTS), CELLS, CELLS),
-        "faces": (len(PARTS),),
+        "places": (parts, CELLS, CELLS),
+        "faces": (parts,),
     }
 
 
-def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
-    """The knowledge base in ``path``, or the one that comes with the model of this name, which is that of its codes.
+def load_knowledge(config: ModelConfig, path: Path | None = None) -> Knowledge:
+    """The knowledge base in ``path``, or the one that comes with the model of ``config``, which is that of its codes.
 
     Raises:
         SemwaveError: no such file, not a knowledge base, one of another version or of another model, or damaged.
     """
-    model = models.codes_of(model)
+    model = config.code_model
     if path is None:
-        path = models.MODELS.get(model, Path(model)) / FILE
+        path = MODELS.get(model, Path(model)) / FILE
     if not path.is_file():
         raise SemwaveError(f"{path}: no such knowledge base; make it with 'semwave knowledge build'")
     try:
@@ -103,7 +110,7 @@ def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
             f"{path}: knowledge base of version {version}, but version {VERSION} is read; build it again"
         )
     damaged = SemwaveError(f"{path}: the knowledge base is damaged; build it again")
-    shapes = _shapes(len(tensors.get("prototypes", ())))
+    shapes = _shapes(len(tensors.get("prototypes", ())), config.layout)
     if {name: tuple(t.shape) for name, t in tensors.items()} != shapes or not shapes["prototypes"][0]:
         raise damaged
     tensors = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -119,7 +126,7 @@ def load_knowledge(model: str, path: Path | None = None) -> Knowledge:
 
 
 def corrected(codes: Tensor, average: Tensor, lambda2: float) -> Tensor:
-    """P (B, n, 512): filtered ``codes`` L' moved towards the ``average`` L_m (n, 512) of natural faces.
+    """P (B, n, code_size): filtered ``codes`` L' moved towards the ``average`` L_m (n, code_size) of natural faces.
 
     On the way from L' to L_m, at t, d(P, L') = t d(L', L_m) and d(P, L_m) = (1 - t) d(L', L_m). A bias that grows
     from small while eq. 5 holds therefore ends at t = lambda2 / (1 + lambda2), for every part alike.
@@ -131,22 +138,24 @@ def corrected(codes: Tensor, average: Tensor, lambda2: float) -> Tensor:
 
 @torch.no_grad()
 def build(
-    model: models.Model, codes: Iterable[Tensor], made_from: str, prototypes: int = PROTOTYPES, seed: int = 0
+    model: PartModel, codes: Iterable[Tensor], made_from: str, prototypes: int = PROTOTYPES, seed: int = 0
 ) -> Knowledge:
-    """The knowledge base of a data set's ``codes``, batches (B, 28, 512).
+    """The knowledge base of a data set's ``codes``, batches (B, codes, code_size), with so many ``prototypes`` at most.
 
-    Raises :class:`SemwaveError` for fewer than 8 faces that are seen without glasses, and for codes of another shape
-    or not finite.
+    Raises:
+        SemwaveError: fewer than 8 faces that show what is essential and nothing that covers it, or codes of another
+            shape or not finite.
     """
-    found = [_checked(batch) for batch in codes]
-    everything = torch.cat(found or [torch.empty(0, CODES, CODE_SIZE)])
-    masks = torch.cat([model.generator.masks(batch) for batch in everything.split(BATCH)])
+    layout = model.config.layout
+    found = [_checked(batch, layout) for batch in codes]
+    everything = torch.cat(found or [torch.empty(0, layout.codes, layout.code_size)])
+    masks = torch.cat([model.masks(batch) for batch in everything.split(BATCH)])
     has = (masks.mean((2, 3)) >= PRESENT).float()
-    whole = has[:, _indices(FACE)].all(1) & ~has[:, _indices(COVER)].any(1)
+    essential, covering = (has[:, layout.part_indices(parts)].bool() for parts in (layout.essential, layout.covering))
+    whole = essential.all(1) & ~covering.any(1)
     if whole.sum() < LEAST_FACES:
-        raise SemwaveError(
-            f"a knowledge base needs at least {LEAST_FACES} faces without glasses, not {int(whole.sum())}"
-        )
+        bare = f" without {' or '.join(layout.covering)}" if layout.covering else ""
+        raise SemwaveError(f"a knowledge base needs at least {LEAST_FACES} faces{bare}, not {int(whole.sum())}")
     covered = (functional.adaptive_avg_pool2d(masks, CELLS) >= COVERED).float()
     weight = torch.cat([torch.ones(len(has), 2), has.repeat_interleave(2, 1)], 1)
     # Where no face has a part its codes still belong to something that looks like a face.
@@ -154,8 +163,8 @@ def build(
     mean = (everything * weight).sum(0) / weight.sum(0)
     spread = ((everything - mean).square() * weight).sum(0).div(weight.sum(0)).sqrt()
     candidates = everything[whole]
-    chosen = candidates[_medoids(model.space.coordinates(candidates).flatten(1), prototypes, seed)]
-    faces = torch.cat([model.generate(one, 256).image for one in chosen.split(1)])
+    chosen = candidates[_medoids(model.coordinates(candidates).flatten(1), prototypes, seed)]
+    faces = torch.cat([model.generate(one, INPUT).image for one in chosen.split(1)])
     return Knowledge(
         mean=mean,
         spread=spread,
@@ -163,19 +172,16 @@ def build(
         thumbnails=functional.adaptive_avg_pool2d(faces.clamp(-1, 1), CELLS).add(1).mul(127.5).round().to(torch.uint8),
         places=(covered * has[..., None, None]).sum(0) / has.sum(0).clamp_min(1)[:, None, None],
         faces=has.sum(0).int(),
-        made_for=model.codes_of,
+        made_for=model.config.code_model,
         made_from=made_from,
         total=len(everything),
     )
 
 
-def _indices(parts: tuple[str, ...]) -> list[int]:
-    return [PARTS.index(part) for part in parts]
-
-
-def _checked(codes: Tensor) -> Tensor:
-    if codes.ndim != 3 or codes.shape[1:] != (CODES, CODE_SIZE) or not codes.is_floating_point():
-        raise SemwaveError(f"codes must be real numbers (N, {CODES}, {CODE_SIZE}), not {tuple(codes.shape)}")
+def _checked(codes: Tensor, layout: Layout) -> Tensor:
+    expected = layout.codes, layout.code_size
+    if codes.ndim != 3 or codes.shape[1:] != expected or not codes.is_floating_point():
+        raise SemwaveError(f"codes must be real numbers (N, {expected[0]}, {expected[1]}), not {tuple(codes.shape)}")
     if not codes.isfinite().all():
         raise SemwaveError("the codes have values that are not finite numbers")
     return codes.float()

@@ -6,10 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from semwave.errors import SemwaveError
-from semwave.latent.layout import BASE_CODES, PARTS, part_index
-
-FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")
-"""The parts that make a face somebody's."""
+from semwave.latent.layout import Layout
 
 
 class Mode(StrEnum):
@@ -25,7 +22,7 @@ class Privacy:
     """What a transmitter must not give away.
 
     Args:
-        hide: private parts, names of :data:`semwave.latent.layout.PARTS`.
+        hide: private parts, names of the parts in the model's layout.
         keep: parts that are not private while all others are; not together with ``hide``. With neither, only the
             region that comes with a photo is private, in strict mode.
         mode: "filter" (eq. 4), "knowledge" (eqs. 4 and 5) or "strict" (the private pixels are not read at all).
@@ -36,7 +33,7 @@ class Privacy:
         knowledge: file of the knowledge base; None for the one that comes with the model.
 
     Raises:
-        SemwaveError: a part or mode that does not exist, both ``hide`` and ``keep``, or a lambda out of range.
+        SemwaveError: a mode that does not exist, both ``hide`` and ``keep``, or a lambda out of range.
     """
 
     hide: tuple[str, ...] = ()
@@ -50,26 +47,24 @@ class Privacy:
     def __post_init__(self):
         if self.hide and self.keep:
             raise SemwaveError("--hide and --keep exclude each other; name the private parts or those to keep")
-        for part in (*self.hide, *self.keep):
-            part_index(part)
-        if self.keep and not self.hidden:
-            raise SemwaveError("every part is kept, so nothing is private; leave parts out of --keep")
         if self.mode not in tuple(Mode):
             raise SemwaveError(f"unknown privacy mode '{self.mode}'; the modes are {', '.join(Mode)}")
         if not (math.isfinite(self.lambda1) and self.lambda1 > 0):
             raise SemwaveError(f"lambda1 must be above 0, not {self.lambda1}")
         if not 0 < self.lambda2 < 1:
             raise SemwaveError(f"lambda2 must lie between 0 and 1, not {self.lambda2}")
-        if not self.hidden and self.mode != Mode.strict:
+        if not (self.hide or self.keep) and self.mode != Mode.strict:
             raise SemwaveError(f"without parts to hide there is only strict mode; {self.mode} moves the codes of parts")
 
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """The private parts in the layout's order."""
-        return tuple(part for part in PARTS if part in self.hide or (self.keep and part not in self.keep))
+    def hidden(self, layout: Layout) -> tuple[str, ...]:
+        """The private parts in the order of ``layout``; none where only a region is private.
 
-    @property
-    def codes(self) -> list[int]:
-        """Indices of the shape and texture codes of the private parts."""
-        first = [BASE_CODES + 2 * part_index(part) for part in self.hidden]
-        return [index for shape in first for index in (shape, shape + 1)]
+        Raises:
+            SemwaveError: a part that the layout does not have, or parts to keep that leave nothing private.
+        """
+        for part in (*self.hide, *self.keep):
+            layout.part_index(part)
+        hidden = tuple(part for part in layout.parts if part in self.hide or (self.keep and part not in self.keep))
+        if self.keep and not hidden:
+            raise SemwaveError("every part is kept, so nothing is private; leave parts out of --keep")
+        return hidden

@@ -13,20 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semwave import model as models
 from semwave.errors import SemwaveError
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import PARTS, part_index
-from semwave.pictures.images import resized
+from semwave.latent.layout import BASE_CODES, Layout
 from semwave.privacy.knowledge import CELLS, Knowledge
+from semwave.types import Scene
 
-COMPACT = ("eyes", "brows", "mouth", "nose", "ears", "glasses", "earrings")
-"""Parts that aligned faces have in the same place; the others reach anywhere, and what they leave free is seen."""
 # A cell is private in every photo if this share of the faces that have a compact part have it there.
 COMMON = 0.05
 # Private pixels grow by this share of the width before they cover cells.
 MARGIN = 0.01
 LABELS = 128
+"""Width in pixels at which parts are labelled."""
 # A photo has a part from this share of its pixels on; fewer of a part that is not compact are the parser's mistake.
 PRESENT, PRESENT_LARGE = 0.001, 0.005
 # The prototype is one of this share of all that look most like the visible rest.
@@ -42,19 +39,14 @@ TINT, ANCHOR = 0.4, 0.1
 VARIETY = 0.2
 
 
-def part_labels(model: models.Model, images: Tensor) -> Tensor:
-    """Part of every pixel by the parser, (B, 128, 128), of ``images`` (B, 3, H, H) in [-1, 1]."""
-    return model.parser.labels(images, LABELS)
-
-
-def shown_parts(labels: Tensor) -> tuple[str, ...]:
+def shown_parts(labels: Tensor, layout: Layout) -> tuple[str, ...]:
     """The parts that can be seen in every one of the photos whose ``labels`` (B, 128, 128) are given."""
-    shares = [(labels == part_index(part)).float().mean((1, 2)).min() for part in PARTS]
-    least = [PRESENT if part in COMPACT else PRESENT_LARGE for part in PARTS]
-    return tuple(part for part, share, floor in zip(PARTS, shares, least, strict=True) if share >= floor)
+    shares = [(labels == i).float().mean((1, 2)).min() for i in range(len(layout.parts))]
+    least = [PRESENT if part in layout.compact else PRESENT_LARGE for part in layout.parts]
+    return tuple(part for part, share, floor in zip(layout.parts, shares, least, strict=True) if share >= floor)
 
 
-def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledge: Knowledge) -> Tensor:
+def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledge: Knowledge, layout: Layout) -> Tensor:
     """The region (B, 128, 128) bool that is private when the parts ``hidden`` are, on a canonical coarse grid.
 
     The cells of a compact part are those where faces in general have it, so that neither its outline nor, as long as it
@@ -65,17 +57,17 @@ def private_region(labels: Tensor, hidden: tuple[str, ...], keep: bool, knowledg
     Raises:
         SemwaveError: a photo that lacks a hidden part, or with ``keep`` one that is to be seen.
     """
-    masks = functional.one_hot(labels.long(), len(PARTS)).permute(0, 3, 1, 2).bool()
-    named = [part for part in PARTS if (part in hidden) != keep]
-    shown = shown_parts(labels)
+    masks = functional.one_hot(labels.long(), len(layout.parts)).permute(0, 3, 1, 2).bool()
+    named = tuple(part for part in layout.parts if (part in hidden) != keep)
+    shown = shown_parts(labels, layout)
     for part in named:
         if part not in shown:
             raise SemwaveError(f"no {part} can be seen in the photo; it has {', '.join(shown)}")
     if keep:
-        return ~masks[:, [part_index(part) for part in named]].any(1)
-    compact = [part_index(part) for part in hidden if part in COMPACT]
-    others = [part_index(part) for part in hidden if part not in COMPACT]
-    seen = [part_index(part) for part in COMPACT if part not in hidden]
+        return ~masks[:, layout.part_indices(named)].any(1)
+    compact = layout.part_indices(tuple(part for part in hidden if part in layout.compact))
+    others = layout.part_indices(tuple(part for part in hidden if part not in layout.compact))
+    seen = layout.part_indices(tuple(part for part in layout.compact if part not in hidden))
     region = _cells(masks[:, others].any(1)) & ~masks[:, seen].any(1)
     common = (knowledge.places[compact] >= COMMON).any(0)
     common = common.repeat_interleave(LABELS // CELLS, 0).repeat_interleave(LABELS // CELLS, 1)
@@ -89,18 +81,15 @@ def _cells(mask: Tensor) -> Tensor:
     return functional.interpolate(functional.adaptive_max_pool2d(grown, CELLS), scale_factor=LABELS / CELLS)[:, 0] > 0
 
 
-def without_region(images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """The visible rest of ``images`` (B, 3, H, H) at 256 px, zero elsewhere, and where it is, (B, 1, 256, 256) bool.
+def visible_scene(images: Tensor, region: Tensor) -> Scene:
+    """The visible rest of ``images`` (B, 3, H, H), zero elsewhere, and where it is; no codes yet.
 
     ``region`` (B, h, h) bool is private. This is the only function of strict mode that is given private pixels, and it
-    gives none of them on, not even as a part of an average.
+    gives none of them on.
     """
-    width = images.shape[-1]
     # A pixel is private if the region touches it, whichever of the two is finer.
-    private = functional.adaptive_max_pool2d(region[:, None].float(), width) > 0
-    visible = torch.where(private, 0.0, images)
-    seen = resized((~private).float(), INPUT) > 1 - 1e-4
-    return torch.where(seen, resized(visible, INPUT), 0.0), seen
+    private = functional.adaptive_max_pool2d(region[:, None].float(), images.shape[-1]) > 0
+    return Scene(torch.where(private, 0.0, images), ~private)
 
 
 def choose_prototypes(
@@ -109,7 +98,7 @@ def choose_prototypes(
     """One of the prototypes most like the ``visible`` rest (B, 3, 256, 256) each, (B,); ``seen`` says where it is.
 
     They are compared as thumbnails, most where the region begins. Where only some parts are seen, ``kept``
-    (P, 64, 64) is where the prototypes have them, which must be where the photo does.
+    (P, w, w) is where the prototypes have them, which must be where the photo does.
     """
     weight = functional.adaptive_avg_pool2d(seen.float(), CELLS)
     small = functional.adaptive_avg_pool2d(visible, CELLS) / weight.clamp_min(1e-3)
@@ -128,10 +117,10 @@ def choose_prototypes(
 
 
 def varied(knowledge: Knowledge, chosen: Tensor, random: torch.Generator) -> Tensor:
-    """Codes (B, 28, 512) of faces a little beside the prototypes ``chosen`` (B,), within the natural spread."""
+    """Codes (B, codes, code_size) of faces a little beside the prototypes ``chosen`` (B,), in the natural spread."""
     noise = torch.randn(len(chosen), *knowledge.spread.shape, generator=random)
-    # The layout's numbers stand several times in its code and must not differ from copy to copy.
-    noise[:, :2] = 0
+    # The mask code repeats its numbers, and its copies must not differ.
+    noise[:, :BASE_CODES] = 0
     return knowledge.prototypes[chosen] + VARIETY * knowledge.spread * noise
 
 

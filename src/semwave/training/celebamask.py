@@ -15,15 +15,20 @@ from PIL import Image
 from torch import Tensor
 
 from semwave.errors import SemwaveError
+from semwave.latent.layout import FACES
 from semwave.pictures import images
 
-CLASSES = (
-    "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip",
-    "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth",
-)  # fmt: skip
-"""The classes as their files are called; where two are painted, the later one is meant."""
-PART_OF_CLASS = torch.tensor([0, 1, 5, 10, 2, 2, 3, 3, 6, 6, 4, 4, 4, 7, 11, 12, 8, 8, 9], dtype=torch.uint8)
-"""The classes as indices into :data:`semwave.latent.layout.PARTS`."""
+PARTS = {
+    "background": "background", "skin": "skin", "nose": "nose", "eye_g": "glasses", "l_eye": "eyes", "r_eye": "eyes",
+    "l_brow": "brows", "r_brow": "brows", "l_ear": "ears", "r_ear": "ears", "mouth": "mouth", "u_lip": "mouth",
+    "l_lip": "mouth", "hair": "hair", "hat": "hat", "ear_r": "earrings", "neck_l": "neck", "neck": "neck",
+    "cloth": "clothes",
+}  # fmt: skip
+"""The part of :data:`semwave.latent.layout.FACES` that every class is, by the name of the class in its files."""
+CLASSES = tuple(PARTS)
+"""The classes in the order of their indices; where two are painted, the later one is meant."""
+PART_OF_CLASS = torch.tensor([FACES.part_index(part) for part in PARTS.values()], dtype=torch.uint8)
+"""The classes as indices into the parts of faces."""
 PHOTOS, ANNOTATIONS, A_FOLDER = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno", 2000
 
 
@@ -41,15 +46,14 @@ class Sample:
             SemwaveError: a file cannot be read, or its values are no classes.
         """
         photo = Image.fromarray(images.read_image(self.photo)).resize((size, size), Image.Resampling.LANCZOS)
-        classes = None
-        for index, path in self.masks:
-            values = _values(path)
+        read = [(index, path, _values(path)) for index, path in self.masks]
+        classes = np.zeros_like(read[0][2])
+        for index, path, values in read:
+            if values.shape != classes.shape:
+                raise SemwaveError(f"{path}: is not of the size of the photograph's other masks")
             if index < 0:
                 classes = values
             else:
-                classes = np.zeros_like(values) if classes is None else classes
-                if values.shape != classes.shape:
-                    raise SemwaveError(f"{path}: is not of the size of the photograph's other masks")
                 classes[values > 127] = index
         if classes.max() >= len(CLASSES):
             raise SemwaveError(f"{self.masks[0][1]}: has the class {classes.max()}; the last is {len(CLASSES) - 1}")

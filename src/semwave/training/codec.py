@@ -8,14 +8,11 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.air.channels import CHANNELS
+from semwave.air.channels import noisy
+from semwave.air.iq import checked_snr, noise_power
 from semwave.coding.flow import CodeFlow
-from semwave.inversion.correction import PICTURE
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import CODES
-from semwave.latent.space import COORDINATES
-from semwave.model import Model
-from semwave.pictures.images import resized
+from semwave.model import FaceModel
+from semwave.pictures.images import INPUT, SKETCH, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
@@ -23,7 +20,9 @@ from semwave.training.faces import batch_of, save_tensors
 from semwave.training.loop import Schedule, fit
 
 SNR_DB = (5.0, 10.0)
+"""Range of Es/N0 in dB that codes are trained for."""
 QUIET_SNR_DB = 30.0
+"""Es/N0 in dB at which codecs fresh from their linear start begin to learn."""
 CODE_WEIGHT = 0.05
 AUGMENT = 0.35
 FACE = (0.3, 0.86), (0.22, 0.78)
@@ -40,24 +39,25 @@ def draw_snr_db(count: int, random: torch.Generator, span: tuple[float, float] =
 
 
 def through_channel(
-    model: Model, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
+    model: FaceModel, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """N (B, 28, 256) before the channel, N^ after it, and the codes (B, 28, 512) that arrive, of ``coordinates``
-    (B, 28, 256) in ``k`` symbols each; without a channel where ``k`` is None."""
+    """N (B, codes, coordinates) before AWGN at ``snr_db``, one or (B,), N^ after it, and the codes that arrive, (B,
+    codes, code_size), of ``coordinates`` (B, codes, coordinates) in ``k`` symbols each; without a channel where ``k``
+    is None."""
     with torch.autocast(coordinates.device.type, enabled=False):
         n = model.flow(coordinates.float()) if model.flow else coordinates.float()
         if k is None:
             return n, n, model.space.codes(coordinates.float())
         codec = model.codecs[k]
-        received = CHANNELS["awgn"]()(codec.encode(n), snr_db, random)
-        arrived = codec.decode(received.symbols, received.snr_db)
+        noise = noise_power(checked_snr(snr_db, len(n))).to(n.device)
+        arrived = codec.decode(noisy(codec.encode(n), snr_db, random), noise[:, None])
         back = model.flow.inverse(arrived) if model.flow else arrived
         return n, arrived, model.space.codes(back)
 
 
 @torch.no_grad()
-def coordinates_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
-    """Coordinates (len(images), 28, 256) of photographs ``images`` (N, 3, 256, 256) uint8."""
+def coordinates_of(model: FaceModel, images: Tensor, batch: int = 16) -> Tensor:
+    """Coordinates (N, codes, coordinates) of photographs ``images`` (N, 3, 256, 256) uint8."""
     rows = []
     for start in track(range(0, len(images), batch), "encoding photographs"):
         with torch.autocast("cpu", torch.bfloat16):
@@ -65,7 +65,7 @@ def coordinates_of(model: Model, images: Tensor, batch: int = 16) -> Tensor:
     return torch.cat(rows)
 
 
-def photo_codes(model: Model, images: Tensor, path: Path) -> Tensor:
+def photo_codes(model: FaceModel, images: Tensor, path: Path) -> Tensor:
     """What :func:`coordinates_of` gives of ``images``, fp16; kept in ``path`` and read from there the next time."""
     if not path.exists():
         save_tensors(coordinates_of(model, images).half(), path)
@@ -73,39 +73,41 @@ def photo_codes(model: Model, images: Tensor, path: Path) -> Tensor:
 
 
 def sensitivity(
-    model: Model, at: Tensor, coordinates_at: Callable[[Tensor], Tensor], probes: int, seed: int, batch: int = 4
+    model: FaceModel, at: Tensor, coordinates_at: Callable[[Tensor], Tensor], probes: int, seed: int, batch: int = 4
 ) -> Tensor:
-    """How much the picture moves with each code, E[J^T J] (28, 256, 256), J the Jacobian of the pixels of the 128 px
-    picture over the root of their number, with respect to ``at`` (N, 28, 256), from which ``coordinates_at`` makes
-    coordinates: estimated with ``probes`` random directions at random rows."""
-    random = torch.Generator().manual_seed(seed)
-    total = torch.zeros(CODES, COORDINATES, COORDINATES)
+    """How much the picture moves with each code, E[J^T J] (codes, coordinates, coordinates), J the Jacobian of the
+    pixels of the 128 px picture over the root of their number, with respect to ``at`` (N, codes, coordinates), from
+    which ``coordinates_at`` makes coordinates: estimated with ``probes`` random directions at random rows."""
+    random, (codes, size) = torch.Generator().manual_seed(seed), at.shape[1:]
+    total = torch.zeros(codes, size, size)
     for _ in track(range(0, probes, batch), "measuring sensitivity"):
         rows = at[pick(len(at), batch, random)].clone().requires_grad_(True)
         with torch.autocast("cpu", torch.bfloat16):
-            image = model.generator(model.space.codes(coordinates_at(rows)), PICTURE).image
+            image = model.generator(model.space.codes(coordinates_at(rows)), SKETCH).image
         direction = torch.randn(image.shape, generator=random)
         (gradient,) = torch.autograd.grad((image.float() * direction).sum(), rows)
         total += torch.einsum("bci,bcj->cij", gradient, gradient)
-    return total / (batch * len(range(0, probes, batch)) * 3 * PICTURE**2)
+    return total / (batch * len(range(0, probes, batch)) * 3 * SKETCH**2)
 
 
-def start_corrections(model: Model, coordinates: Tensor, probes: int, seed: int) -> None:
-    """Start the model's corrections from how much the picture moves at ``coordinates`` (N, 28, 256)."""
+def start_corrections(model: FaceModel, coordinates: Tensor, probes: int, seed: int) -> None:
+    """Start the model's corrections from how much the picture moves at ``coordinates`` (N, codes, coordinates)."""
     model.corrections.start(sensitivity(model, coordinates, lambda rows: rows, probes, seed))
 
 
-def code_metric(model: Model, n: Tensor, flow: CodeFlow | None, probes: int, seed: int) -> Tensor:
-    """The metric (28, 256, 256) of an error in the numbers ``n`` (N, 28, 256) that ``flow`` gives, or in coordinates
-    without one: how much it moves the picture, scaled to one on average, what joins two numbers halved."""
+def code_metric(model: FaceModel, n: Tensor, flow: CodeFlow | None, probes: int, seed: int) -> Tensor:
+    """The metric (codes, coordinates, coordinates) of an error in ``n`` (N, codes, coordinates), which ``flow`` gives,
+    or in coordinates without one: how much it moves the picture, scaled to one on average, what joins two numbers
+    halved."""
     metric = sensitivity(model, n, flow.inverse if flow else lambda rows: rows, probes, seed)
     metric = metric / metric.diagonal(0, 1, 2).mean()
-    # The layout's unused coordinates move nothing and stay at zero.
+    # The mask code's unused coordinates move nothing and stay at zero.
     return 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
 
 
-def start_codecs(model: Model, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
-    """Start the model's codecs for ``coordinates`` (N, 28, 256), the first of which are those of ``photos``."""
+def start_codecs(model: FaceModel, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
+    """Start the model's codecs for ``coordinates`` (N, codes, coordinates), the first of which are those of
+    ``photos``."""
     n = model.flow(coordinates) if model.flow else coordinates
     metric = code_metric(model, n[:photos], model.flow, probes, seed)
     for codec in model.codecs.values():
@@ -118,12 +120,12 @@ def _face(images: Tensor) -> Tensor:
     return images[..., rows, columns]
 
 
-def compare(model: Model, lpips: LPIPS, codes: Tensor, images: Tensor, sizes: set[int]) -> tuple[Tensor, Tensor]:
-    """MSE and LPIPS (B,) of the pictures of ``codes`` (B, 28, 512) against ``images`` (B, 3, H, H), averaged over
-    ``sizes``; the LPIPS of the face counts for itself too."""
+def compare(model: FaceModel, lpips: LPIPS, codes: Tensor, images: Tensor, sizes: set[int]) -> tuple[Tensor, Tensor]:
+    """MSE and LPIPS (B,) of the pictures of ``codes`` (B, codes, code_size) against ``images`` (B, 3, H, H), averaged
+    over ``sizes``; the LPIPS of the face counts for itself too."""
     pairs = [
         (picture.float(), functional.avg_pool2d(images, images.shape[-1] // width))
-        for width, picture in model.generator.images(codes, tuple(sizes)).items()
+        for width, picture in model.native.images(codes, tuple(sizes)).items()
     ]
     squared = torch.stack([(picture - truth).square().mean((1, 2, 3)) for picture, truth in pairs]).mean(0)
     distance = torch.stack([lpips(*pair) for pair in pairs]).mean(0)
@@ -132,14 +134,14 @@ def compare(model: Model, lpips: LPIPS, codes: Tensor, images: Tensor, sizes: se
 
 
 def train_codec(
-    model: Model, photos: Photos, faces: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
+    model: FaceModel, photos: Photos, faces: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
     size: int, quiet_share: float, lpips_weight: float, generated: int, precision: str = "bf16",
-) -> Model:  # fmt: skip
+) -> FaceModel:  # fmt: skip
     """Photographs through the whole chain: MSE and LPIPS at ``size`` px, and the MSE between N and N^.
 
-    ``photos`` are at 256 px, or at 512 for ``size`` 512, where pictures are compared at 256 px too. ``generated``
-    images of a batch are of ``faces``; they are also drawn from their known codes, so that the generator, which
-    learns with the rest, does not forget the faces that it knew.
+    ``photos`` are at 256 px, or at ``size`` where that is larger; pictures are then compared at 256 px too.
+    ``generated`` images of a batch are of ``faces``; they are also drawn from their known codes, so that the generator,
+    which learns with the rest, does not forget the faces that it knew.
 
     SNR uniform in 5..10 dB, reached from 30 dB over the first ``quiet_share`` of the steps; the codecs take turns.
     """
@@ -149,8 +151,8 @@ def train_codec(
     strength = AUGMENT if size <= INPUT else 0.0
     model.requires_grad_(True)
     model.parser.requires_grad_(False)
-    model.generator.body.mapping.requires_grad_(False)
-    model.generator.body.mapping_bias.requires_grad_(False)
+    model.native.body.mapping.requires_grad_(False)
+    model.native.body.mapping_bias.requires_grad_(False)
 
     def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         index = pick(len(photos), schedule.batch - generated, random)
@@ -178,27 +180,28 @@ def train_codec(
 
 
 def train_detail(
-    model: Model, photos: Photos, coordinates: Tensor, faces: dict[str, Tensor], lpips: LPIPS, run: Path,
+    model: FaceModel, photos: Photos, coordinates: Tensor, faces: dict[str, Tensor], lpips: LPIPS, run: Path,
     schedule: Schedule, lpips_weight: float, precision: str = "bf16",
-) -> Model:  # fmt: skip
+) -> FaceModel:  # fmt: skip
     """The generator's blocks and heads above 128 px alone, on what arrives of ``photos`` (N, 3, 512, 512).
 
-    ``coordinates`` (N, 28, 256) are the model's own of the photographs. Corrections look at 128 px, so these
+    ``coordinates`` (N, codes, coordinates) are the model's own of the photographs. Corrections look at 128 px, so these
     coordinates stay what they are, and a step takes half as long as one of :func:`train_codec`.
     """
     model.requires_grad_(False)
-    for module in (*model.generator.body.blocks[DETAIL], *(model.generator.heads[str(size)] for size in (INPUT, 512))):
+    sizes, ks = (INPUT, 2 * INPUT), (*sorted(model.codecs), None)
+    for module in (*model.native.body.blocks[DETAIL], *(model.native.heads[str(size)] for size in sizes)):
         module.requires_grad_(True)
 
     def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         index = pick(len(photos), schedule.batch - 1, random)
         real = to_float(photos.images[index]).to(device)
         made, truth = batch_of(faces, pick(len(faces["images"]), 1, random))
-        k = (*sorted(model.codecs), None)[step % 3]
+        k = ks[step % len(ks)]
         snr_db = draw_snr_db(len(real), random)
         with torch.no_grad():
             codes = through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]
-        squared, distance = compare(model, lpips, codes, real, {INPUT, 512})
+        squared, distance = compare(model, lpips, codes, real, {*sizes})
         again = compare(model, lpips, model.space.codes(truth.to(device)), made.to(device), {INPUT})
         total = (
             MSE_WEIGHT * torch.cat([squared, again[0]]).mean() + lpips_weight * torch.cat([distance, again[1]]).mean()

@@ -20,7 +20,7 @@ UNREAD = 255
 
 @dataclass(frozen=True)
 class Photos:
-    """``images`` (N, 3, S, S) uint8 and ``labels`` (N, S, S) uint8, indices into :data:`semwave.latent.layout.PARTS`."""
+    """``images`` (N, 3, S, S) uint8 and ``labels`` (N, S, S) uint8, indices of parts."""
 
     images: Tensor
     labels: Tensor
@@ -30,7 +30,8 @@ class Photos:
 
 
 def read_photos(data: Path, split: str, size: int) -> Photos:
-    """Photographs and part labels of ``split`` ("train" or "test") at ``size`` pixels.
+    """Photographs and part labels of ``split`` ("train" or "test") at ``size`` pixels; labels index the parts of
+    :data:`semwave.latent.layout.FACES`.
 
     Raises :class:`SemwaveError` if the folder is laid out in none of the ways of :mod:`semwave.training.celebamask`.
     """
@@ -93,7 +94,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, labels: Tensor, generator: torch.Generator, strength: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Random flip, rotation, scale, shift and colour, alike for ``images`` (B,3,S,S) and ``labels`` (B,S,S)."""
+    """Random flip, rotation, scale, shift and colour, alike for ``images`` (B, 3, S, S) and ``labels`` (B, S, S)."""
     batch = len(images)
 
     def uniform(low: float, high: float) -> Tensor:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 from rich.progress import track
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
-from semwave.air.channels import CHANNELS
+from semwave.air.channels import noisy
 from semwave.baselines.deep_jscc import DeepJSCC
-from semwave.model import Model
+from semwave.generators.weights import write_weights
+from semwave.model import FaceModel
 from semwave.pictures import files
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import find_photos
@@ -39,8 +39,8 @@ def read_split(data: Path) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def draw_faces(model: Model, coordinates: Tensor, path: Path, batch: int = 4) -> Tensor:
-    """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, 28, 256) by ``model``; kept in ``path``."""
+def draw_faces(model: FaceModel, coordinates: Tensor, path: Path, batch: int = 4) -> Tensor:
+    """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, codes, coordinates) by ``model``; kept in ``path``."""
     if path.exists():
         return torch.load(path, weights_only=True)
     drawn = []
@@ -61,13 +61,13 @@ def train_deep_jscc(
     ``schedule`` is that of one round. The PSNR on the validation photographs is logged every 500 steps, and after
     every round to ``validation.json`` in ``run``.
     """
-    channel, crop = CHANNELS["awgn"](), CROPS[network.layout.down]
+    crop = CROPS[network.layout.down]
 
-    def loss(model: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(model: DeepJSCC, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         half = schedule.batch // 2
         chosen = [_crops(of, n, crop, random) for of, n in ((photos, schedule.batch - half), (faces, half))]
         images = to_float(torch.cat(chosen)).to(device)
-        arrived = channel(model.encode(images), draw_snr_db(len(images), random), random).symbols
+        arrived = noisy(model.encode(images), draw_snr_db(len(images), random), random)
         mse = (model.decode(arrived, crop, crop) - images).square().mean()
         terms = {"loss": mse, "psnr": 10 * torch.log10(4 / mse.detach())}
         if step % VALIDATE_EVERY == 0:
@@ -96,17 +96,16 @@ def _crops(images: Tensor, batch: int, crop: int, random: torch.Generator) -> Te
 @torch.no_grad()
 def validation_psnr(network: DeepJSCC, validation: Tensor) -> float:
     """Mean PSNR in dB over AWGN at 7.5 dB, of ``validation`` (N, 3, S, S) uint8."""
-    channel, random = CHANNELS["awgn"](), torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(0)
     device = next(network.parameters()).device
     reached = []
     for image in validation:
         image = to_float(image[None]).to(device)
-        symbols = channel(network.encode(image), VALIDATION_SNR_DB, random).symbols
+        symbols = noisy(network.encode(image), VALIDATION_SNR_DB, random)
         reached.append(psnr(network.decode(symbols, *image.shape[-2:]), image, data_range=2).item())
     return sum(reached) / len(reached)
 
 
 def save_network(network: DeepJSCC, path: Path) -> None:
     """Write the weights to ``path`` as safetensors, fp16."""
-    state = {name: tensor.half().contiguous() for name, tensor in network.cpu().state_dict().items()}
-    files.write_bytes(path, save(state))
+    write_weights(path, network.cpu())

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
+from semwave.latent.layout import FACES, MASK_CODE
 from semwave.latent.masks import mask_pyramid
-from semwave.latent.space import COORDINATES
-from semwave.model import Model
+from semwave.model import FaceModel
 from semwave.training.codec import draw_snr_db, photo_codes, through_channel
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
@@ -31,7 +31,7 @@ ARCHITECTURE = Architecture(
     size=128,
     coarse_size=32,
     smallest_size=16,
-    code_size=COORDINATES,
+    code_size=FACES.coordinates,
     mapping_layers=0,
     base_layers=3,
     coarse_channels=128,
@@ -43,7 +43,7 @@ SEGMENTATION_WEIGHT = 0.25
 
 
 def train_distilled(
-    teacher: Model, architecture: Architecture, photos: Photos, faces: dict[str, Tensor],
+    teacher: FaceModel, architecture: Architecture, photos: Photos, faces: dict[str, Tensor],
     lpips: Callable[[Tensor, Tensor], Tensor], run: Path,
     schedule: Schedule, precision: str = "bf16",
 ) -> SemanticStyleGAN:  # fmt: skip
@@ -61,13 +61,15 @@ def train_distilled(
         snr_db = draw_snr_db(len(coordinates), random)
         return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
 
-    def loss(student: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(
+        student: DistilledGenerator, step: int, random: torch.Generator, device: torch.device
+    ) -> dict[str, Tensor]:
         real = schedule.batch // 2
         made, coordinates = batch_of(faces, pick(len(faces["images"]), schedule.batch - real, random))
         index = pick(len(images), real, random)
         with torch.no_grad():
             coordinates = torch.cat([coordinates, as_received(codes[index].float(), random)])
-            layout = teacher.native.layout.decode(teacher.space.codes(coordinates)[:, 1])
+            layout = teacher.native.layout.decode(teacher.space.codes(coordinates)[:, MASK_CODE])
             masks, fine = (mask_pyramid(layout, width).to(device) for width in (grid, size))
         truth = torch.cat([made, to_float(images[index])]).to(device)
         truth = functional.avg_pool2d(truth, truth.shape[-1] // size)
@@ -75,6 +77,7 @@ def train_distilled(
         squared = (drawn.image - truth).square().mean((1, 2, 3))
         distance = lpips(drawn.image, truth).mean()
         cross = -(masks * drawn.masks.clamp_min(1e-6).log()).sum(1).mean()
+        assert drawn.segmentation is not None
         segmentation = functional.mse_loss(drawn.segmentation, 2 * fine - 1)
         total = MSE_WEIGHT * squared.mean() + distance + cross + SEGMENTATION_WEIGHT * segmentation
         psnr = 10 * torch.log10(4 / squared.detach())

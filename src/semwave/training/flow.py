@@ -28,12 +28,13 @@ class _Likelihood(nn.Module):
 
 
 def train_flow(flow: CodeFlow, coordinates: Tensor, run: Path, schedule: Schedule) -> CodeFlow:
-    """Train on ``coordinates`` (N, 28, 256); logs nats a number."""
-    used = int(used_coordinates().sum())
+    """Train on ``coordinates`` (N, codes, coordinates); logs nats a number."""
+    used = used_coordinates(flow.shape)
+    count = int(used.sum())
 
-    def loss(model: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(model: _Likelihood, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         batch = coordinates[pick(len(coordinates), schedule.batch, random)]
-        batch = batch + CODE_NOISE * torch.randn(batch.shape, generator=random) * used_coordinates()
-        return {"loss": -model(batch.to(device)).sum(1).mean() / used}
+        batch = batch + CODE_NOISE * torch.randn(batch.shape, generator=random) * used
+        return {"loss": -model(batch.to(device)).sum(1).mean() / count}
 
     return fit(_Likelihood(flow), loss, schedule, run).flow

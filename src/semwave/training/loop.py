@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
 from semwave.generators.memory import keep_freed_memory
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Stateful(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides how training goes on."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> object:
+    def load_state_dict(self, state: dict[str, Any], /) -> object:
         """Take over what :meth:`state_dict` gave."""
+        ...
 
 
 def accelerated(precision: str) -> Accelerator:
@@ -118,14 +122,14 @@ def check_finite(loss: Tensor, run: Path, step: int) -> None:
 
 
 def fit(
-    model: nn.Module,
-    loss: Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]],
+    model: Network,
+    loss: Callable[[Network, int, torch.Generator, torch.device], dict[str, Tensor]],
     schedule: Schedule,
     run: Path,
     precision: str = "no",
     max_gradient: float = 1.0,
     slow: tuple[str, ...] = (),
-) -> nn.Module:
+) -> Network:
     """Minimise ``loss`` over the trainable parameters of ``model``; returns the model, trained.
 
     ``loss(model, step, generator, device)`` returns a dict whose ``"loss"`` is minimised; the other entries are
@@ -157,6 +161,6 @@ def fit(
         optimizer.step()
         return terms
 
-    trained = accelerator.unwrap_model(model)
+    trained = cast(Network, accelerator.unwrap_model(model))
     iterate(take, {"model": trained, "optimizer": optimizer}, schedule, run, accelerator)
     return trained.eval()

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.latent.layout import PARTS
 from semwave.latent.masks import LayoutCoder, part_probabilities
 from semwave.training.data import augment, pick
 from semwave.training.loop import Schedule, fit
@@ -23,7 +22,7 @@ class _RoundTrip(nn.Module):
 
     def forward(self, probabilities: Tensor, noise: Tensor) -> Tensor:
         code = self.coder.encode(probabilities)
-        return self.coder.decode(code + CODE_NOISE * noise.to(code).repeat(1, code.shape[1] // noise.shape[1]))
+        return self.coder.decode(code + CODE_NOISE * noise.to(code).repeat(1, self.coder.layout.copies))
 
 
 def train_masks(
@@ -32,13 +31,13 @@ def train_masks(
     """Train on ``labels`` (N, S, S) uint8 part indices, S at least 64; cross-entropy at 64 x 64 cells."""
     coder.requires_grad_(True)
 
-    def loss(model: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    def loss(model: _RoundTrip, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         model.train()
         chosen = labels[pick(len(labels), schedule.batch, random)]
         blank = torch.zeros(len(chosen), 3, *chosen.shape[1:])
         _, chosen = augment(blank, chosen, random, strength=0.5)
-        truth = part_probabilities(chosen).to(device)
-        noise = torch.randn(len(truth), 64, generator=random).to(device)
+        truth = part_probabilities(chosen, coder.layout).to(device)
+        noise = torch.randn(len(truth), coder.layout.mask_numbers, generator=random).to(device)
         logits = model(truth, noise)
         cross = functional.cross_entropy(logits, truth)
         # Small parts decide how a face looks, but hold few cells: give every part its own say.
@@ -53,12 +52,13 @@ def train_masks(
 @torch.inference_mode()
 def evaluate_masks(coder: LayoutCoder, labels: Tensor) -> dict[str, float]:
     """Agreement of masks through the code with ``labels`` (N, S, S): F1 a part and ``pixel_accuracy`` at 64 x 64."""
-    truth = part_probabilities(labels)
+    parts = coder.layout.parts
+    truth = part_probabilities(labels, coder.layout)
     found = coder.decode(coder.encode(truth)).argmax(1)
-    pairs = truth.argmax(1) * len(PARTS) + found
-    confusion = torch.bincount(pairs.flatten(), minlength=len(PARTS) ** 2).reshape(len(PARTS), -1)
+    pairs = truth.argmax(1) * len(parts) + found
+    confusion = torch.bincount(pairs.flatten(), minlength=len(parts) ** 2).reshape(len(parts), -1)
     f1 = 2 * confusion.diag() / (confusion.sum(0) + confusion.sum(1)).clamp_min(1)
     return {
-        **{p: float(s) for p, s in zip(PARTS, f1, strict=True)},
+        **{p: float(s) for p, s in zip(parts, f1, strict=True)},
         "pixel_accuracy": float(confusion.trace() / pairs.numel()),
     }

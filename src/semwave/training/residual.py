@@ -8,6 +8,7 @@
 All else stays as it is, so a photograph's codes go on air once; noise on the coefficients is drawn at every step.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -16,17 +17,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.air.channels import CHANNELS
-from semwave.coding.residual import CODES_K, PLANS, Residual, coarse, lacking
-from semwave.inversion.parser import INPUT
-from semwave.model import Model
-from semwave.pictures.images import resized
+from semwave.air.channels import noisy
+from semwave.air.iq import noise_power
+from semwave.coding.residual import Residual, deficit
+from semwave.model import FaceModel
+from semwave.pictures.images import INPUT, coarse, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import save_tensors, to_bytes
 from semwave.training.loop import Schedule, fit
+from semwave.zoo import residual_file
 
 SNR_DB = (0.0, 20.0)
 FULL_SIZE = 0.8
@@ -36,45 +38,53 @@ SHIFT = 4
 
 
 @torch.no_grad()
-def start_residual(model: Model, k: int, images: Tensor, coordinates: Tensor) -> None:
-    """Fit the model's residual for ``k`` to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N, 28,
-    256)."""
-    symbols = torch.cat([model.encode(model.space.codes(rows), CODES_K) for rows in coordinates.split(8)])
-    residual = model.residual[str(k)] = Residual(PLANS[k]).choose(symbols)
+def start_residual(model: FaceModel, k: int, images: Tensor, coordinates: Tensor) -> None:
+    """Fit a new residual of the model, for ``k``, to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N,
+    codes, coordinates)."""
+    residual = model.residual[str(k)] = model.new_residual(k)
+    residual.choose(torch.cat([_code_symbols(model, rows, residual) for rows in coordinates.split(8)]))
     rows = range(len(images))
     pairs = ((to_float(images[i : i + 1]), coordinates[i : i + 1]) for i in track(rows, "comparing"))
-    residual.start(torch.cat([coarse(_lacking(model, k, *pair)[2]) for pair in pairs]))
+    residual.start(torch.cat([coarse(_sent(model, k, *pair)[2]) for pair in pairs]))
 
 
-def earlier_networks(weights: Path, k: int) -> dict[str, Tensor]:
-    """What the networks of a residual for ``k`` start from: those in the folder ``weights``, else those for the most
-    symbols there; nothing where there is neither."""
-    files = [file for of in (k, max(PLANS)) if (file := weights / f"residual-{of}.safetensors").is_file()]
+def earlier_networks(weights: Path, ks: Iterable[int]) -> dict[str, Tensor]:
+    """What the networks of a residual start from: those for the first of ``ks`` that is in the folder ``weights``;
+    nothing where none is."""
+    files = [file for k in ks if (file := weights / f"{residual_file(k)}.safetensors").is_file()]
     state = load_file(files[0]) if files else {}
     return {name: tensor for name, tensor in state.items() if name.startswith(("emphasis.", "blend."))}
 
 
-def _lacking(model: Model, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    symbols = model.residuals[k].carry(model.encode(model.space.codes(coordinates), CODES_K))
+def _code_symbols(model: FaceModel, coordinates: Tensor, residual: Residual) -> Tensor:
+    """Codes' symbols (B, codec_k) as a transmitter makes them, which has codes and no coordinates."""
+    return model.symbols(model.space.coordinates(model.space.codes(coordinates)), residual.codec_k)
+
+
+def _sent(model: FaceModel, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes' symbols that are sent, the picture that the transmitter expects of them, and its deficit."""
+    residual = model.residuals[k]
+    symbols = residual.select_code_symbols(_code_symbols(model, coordinates, residual))
     drawn = model.expected(symbols)
-    return symbols, drawn, lacking(resized(images, INPUT), drawn)
+    return symbols, drawn, deficit(resized(images, INPUT), drawn)
 
 
 @torch.no_grad()
 def arrived_pictures(
-    model: Model, k: int, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
+    model: FaceModel, k: int, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
 ) -> dict[str, Tensor]:
     """What the codes of ``images`` (N, 3, 512, 512) uint8 draw once they have arrived, kept in ``path``: "drawn" (N, 3,
     512, 512) uint8 and "coarse" (N, 3, 64, 64), at "snr_db"; with the "symbols" that were sent, and "sketch" (N, 3,
     128, 128), the picture that the transmitter expects."""
     if path.exists():
         return torch.load(path, weights_only=True)
-    channel, residual, rows = CHANNELS["awgn"](), model.residuals[k], []
+    residual, rows = model.residuals[k], []
     for i in track(range(len(images)), "sending photographs"):
-        symbols, sketch, missing = _lacking(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
+        symbols, sketch, missing = _sent(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
         snr_db = draw_snr_db(1, random, SNR_DB)
-        received = channel(residual.join(symbols, coarse(missing)), snr_db, random)
-        codes = model.decode(*residual.split(received.symbols, received.snr_db)[:2])
+        received = noisy(residual.join(symbols, coarse(missing)), snr_db, random)
+        noise = noise_power(snr_db)[:, None].expand_as(received)
+        codes = model.codes_of(*residual.split(received, noise)[:2])
         with torch.autocast("cpu", torch.bfloat16):
             picture = model.generator(codes, images.shape[-1]).image.float()
         rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, sketch, snr_db))
@@ -100,7 +110,6 @@ def train_residual(
     lpips_weight: float, precision: str = "bf16",
 ) -> Residual:  # fmt: skip
     """Train the networks of ``residual`` on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
-    channel = CHANNELS["awgn"]()
 
     def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         index = pick(len(photos), schedule.batch, random)
@@ -112,8 +121,8 @@ def train_residual(
             truth, drawn, sketch, base = (images.flip(3) for images in (truth, drawn, sketch, base))
         difference = residual.difference(resized(truth, INPUT), sketch)
         with torch.autocast(device.type, enabled=False):
-            received = channel(residual.join(symbols, difference), snr_db, random)
-            small = base + residual.split(received.symbols, snr_db)[2]
+            received = noisy(residual.join(symbols, difference), snr_db, random)
+            small = base + residual.split(received, noise_power(snr_db)[:, None].expand_as(received))[2]
         picture = residual.blend(drawn, small, snr_db).float()
         squared = (picture - truth).square().mean((1, 2, 3))
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()

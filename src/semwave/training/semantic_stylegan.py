@@ -114,8 +114,8 @@ class Contest:
         with self.accelerator.autocast():
             with torch.no_grad():
                 made = self._draw(self.batch, random)
-            made = self._augmented(made.image, made.segmentation, random)
-            real_scores, made_scores = self.discriminator(*real).float(), self.discriminator(*made).float()
+            drawn = self._augmented(*_shown(made), random)
+            real_scores, made_scores = self.discriminator(*real).float(), self.discriminator(*drawn).float()
         loss = functional.softplus(-real_scores).mean() + functional.softplus(made_scores).mean()
         self._step(self.discriminator_optimizer, loss, step)
         terms = {"discriminator": loss, "real": real_scores.mean(), "made": made_scores.mean()}
@@ -134,7 +134,7 @@ class Contest:
         self.discriminator.requires_grad_(False)
         with self.accelerator.autocast():
             made = self._draw(self.batch, random)
-            scores = self.discriminator(*self._augmented(made.image, made.segmentation, random)).float()
+            scores = self.discriminator(*self._augmented(*_shown(made), random)).float()
         loss, masks = functional.softplus(-scores).mean(), mask_loss(made)
         self._step(self.generator_optimizer, loss + MASK_WEIGHT * masks, step)
         terms = {"generator": loss, "masks": masks}
@@ -153,7 +153,8 @@ class Contest:
         image, labels = to_float(self.photos.images[index]), self.photos.labels[index].long()
         segmentation = functional.one_hot(labels, self.generator.architecture.parts).permute(0, 3, 1, 2) * 2.0 - 1
         mirror = torch.rand(len(index), 1, 1, 1, generator=random) < 0.5
-        return tuple(torch.where(mirror, x.flip(3), x).to(self.device) for x in (image, segmentation))
+        image, segmentation = (torch.where(mirror, x.flip(3), x).to(self.device) for x in (image, segmentation))
+        return image, segmentation
 
     def _augmented(self, image: Tensor, segmentation: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         return self.augmentation(image, segmentation, random) if self.augmentation else (image, segmentation)
@@ -208,6 +209,12 @@ class _PathLength(nn.Module):
         return self.mean.clone()
 
 
+def _shown(made: Rendering) -> tuple[Tensor, Tensor]:
+    """What a discriminator sees of what was drawn: image and segmentation."""
+    assert made.segmentation is not None
+    return made.image, made.segmentation
+
+
 def _lazy_adam(module: nn.Module, rate: float, every: int) -> torch.optim.Adam:
     """Adam as if the penalty of every so many steps were in each of them ([K], appendix B)."""
     share = every / (every + 1)
@@ -237,8 +244,8 @@ def r1_penalty(discriminator: DualBranchDiscriminator, image: Tensor, segmentati
 
 def mask_loss(made: Rendering) -> Tensor:
     """MSE between the masks that a face was composed by and its segmentation, averaged down to their size."""
-    coarse = made.coarse_segmentation
-    pooled = functional.avg_pool2d(made.segmentation, made.segmentation.shape[-1] // coarse.shape[-1])
+    coarse, (_, segmentation) = made.coarse_segmentation, _shown(made)
+    pooled = functional.avg_pool2d(segmentation, segmentation.shape[-1] // coarse.shape[-1])
     return functional.mse_loss(pooled, coarse)
 
 

@@ -11,6 +11,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,54 +20,45 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from semwave import model as models
-from semwave.air.channels import make_channel
+from semwave.air.channels import AWGN
 from semwave.air.seeds import noise_generator
+from semwave.coding.flow import CodeFlow
+from semwave.errors import SemwaveError
 from semwave.evaluation.privacy import probe
-from semwave.evaluation.privacy.figures import SNR_DB, K, present
+from semwave.evaluation.privacy.figures import EYES, SNR_DB, K, present
 from semwave.evaluation.privacy.identity import SAME_PERSON, descriptor, distance
-from semwave.inversion.parser import INPUT
-from semwave.latent.layout import PARTS, part_index
-from semwave.pictures import align, files, images
-from semwave.pictures.photos import Photo, find_photos
+from semwave.model import FaceModel
+from semwave.pictures import files, images
+from semwave.pictures.images import INPUT
+from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.protection import Protection
-from semwave.privacy.settings import FACE_PARTS, Mode, Privacy
-from semwave.privacy.strict import part_labels, without_region
-from semwave.receiver import Decoded, Receiver
+from semwave.privacy.settings import Mode, Privacy
+from semwave.privacy.strict import LABELS, visible_scene
+from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
+from semwave.types import Message, PartModel, Scene
+from semwave.zoo import weights_digest
 
 NOTHING, FACE = "nothing", "all face parts"
 VISIBLE, SEEN_DIFFERENCE = 48, 32
-"""Sides of the visible rest and of the coarse difference that a probe sees, in pixels."""
-# The eyes to be picked are the pixels, at this size of the picture, where at least this share of faces has them.
-EYES, MOSTLY = 64, 0.5
+"""Widths in pixels of the visible rest and of the coarse difference that a probe sees."""
+# The eyes to be picked are the pixels, in a picture of this width, where at least this share of faces has them.
+EYES_WIDTH, MOSTLY = 64, 0.5
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 Lpips = Callable[[Tensor, Tensor], Tensor]
 
 
-def measure(
-    model: models.Model,
-    data: Path,
-    out: Path,
-    table: Path,
-    limit: int | None,
-    seed: int,
-    lpips: Lpips,
-    console: Console,
-) -> None:
-    """Measure on the photos that ``data/test.txt`` names, with a probe learnt on those of ``data/train.txt``, if any.
+def measure(measuring: "Measuring", out: Path, table: Path, console: Console) -> None:
+    """Measure, with a probe learnt on the training photos, if any.
 
     The table replaces what stands between two marks in the file ``table``, or is the file where it has none. Results of
-    single photos are kept below ``out``; they belong to the model's weights and the seed. ``limit`` takes so many
-    photos of each list.
+    single photos are kept below ``out``; they belong to the model's weights and the seed.
 
     Raises:
-        SemwaveError: a list or a photo that cannot be read.
+        SemwaveError: a photo that cannot be read, or a place that cannot be written to.
     """
-    folder = out / f"measured-{models.weights_digest(model.name, (K,))}-{seed}"
-    measuring = _Measuring(model, seed, lpips)
-    tests, learned = find_photos([data / "test.txt"])[:limit], data / "train.txt"
-    trains = find_photos([learned])[:limit] if learned.is_file() else []
+    config, seed, tests, trains = measuring.model.config, measuring.seed, measuring.tests, measuring.trains
+    folder = out / f"measured-{weights_digest(config.name, (K,))}-{seed}"
     kept = [_kept_rows(folder / "rows", photo, measuring.rows) for photo in _track(tests, "hiding", console)]
     rows = [row for photo in kept for row in photo]
     views = {}
@@ -74,7 +66,9 @@ def measure(
         taken = [_kept_views(folder / "probe", photo, measuring.views) for photo in _track(photos, "probing", console)]
         views[split] = [view for view in taken if view]
     picks = probe.pick_rates(views["train"], views["test"])
-    _write(table, "\n".join(_report(model, rows, picks, len(tests), len(views["test"]), seed)))
+    order = (NOTHING, *config.layout.parts, FACE)
+    conditions = f"{len(tests)} test photos, {config.name}, k = {K}, AWGN at {SNR_DB:g} dB, {INPUT} px, seed {seed}."
+    _write(table, "\n".join([conditions, "", *_report(rows, order), *_probe_report(picks, len(views["test"]))]))
 
 
 def _track(photos: list[Photo], what: str, console: Console) -> Iterable[Photo]:
@@ -92,77 +86,93 @@ def _kept_views(folder: Path, photo: Photo, compute: Callable[[Photo], dict[str,
     path = folder / f"{photo.name}.npz"
     if not path.is_file():
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: view.flatten().half().numpy() for name, view in compute(photo).items()})
+        views: dict[str, Any] = {name: view.flatten().half().numpy() for name, view in compute(photo).items()}
+        np.savez(buffer, **views)
         files.write_bytes(path, buffer.getvalue())
-    with np.load(path) as views:
-        return {name: views[name].astype(np.float32) for name in views.files}
+    with np.load(path) as kept:
+        return {name: kept[name].astype(np.float32) for name in kept.files}
 
 
-class _Measuring:
-    def __init__(self, model: models.Model, seed: int, lpips: Lpips):
+class Measuring:
+    """Measures what is hidden in the photos that ``data/test.txt`` names, and lets a probe learn on those of
+    ``data/train.txt``, if it is there.
+
+    Args:
+        model: a loaded model.
+        data: folder of aligned photos and their lists.
+        seed: of privacy and noise; every photo has its own draw, from this seed and its name.
+        lpips: distance of two batches of pictures, (B,).
+        limit: take so many photos of each list; None for all.
+
+    Raises:
+        SemwaveError: a model that has no parts to hide, no eyes or no flow, or does not offer k = 2560 or 256 px; a
+            list that cannot be read.
+    """
+
+    def __init__(self, model: PartModel, data: Path, seed: int, lpips: Lpips, limit: int | None = None):
         self.model, self.seed, self.lpips = model, seed, lpips
-        self.channel = make_channel("awgn")
+        self.flow = _flow(model)
         self.transmitter, self.receiver = Transmitter(model, K), Receiver(model, INPUT)
-        self.eyes = Protection(model, Privacy(("eyes",), seed=seed))
+        self.eyes = Protection(model, Privacy(EYES, seed=seed))
+        learned = data / "train.txt"
+        self.tests = find_photos([data / "test.txt"])[:limit]
+        self.trains = find_photos([learned])[:limit] if learned.is_file() else []
 
-    def _photo(self, photo: Photo) -> Tensor:
-        return images.to_tensor(align.in_frame(images.read_image(photo.path), INPUT))
-
-    def _arrived(self, photo: Photo, sent: Tensor, codes: Tensor, region: Tensor | None = None) -> Decoded:
-        """What a receiver makes of the symbols of ``codes``, and of what they lack of ``sent`` outside ``region``."""
-        symbols = self.transmitter.encode(codes, sent, region)
-        received = self.channel(symbols, SNR_DB, noise_generator(self.seed, photo.name))
-        return self.receiver.decode(received.symbols, received.snr_db)
+    def _arrived(self, photo: Photo, scene: Scene) -> Message:
+        """What a receiver reads of the signal of ``scene``, whose noise is that of ``photo``."""
+        channel = AWGN(SNR_DB, noise_generator(self.seed, photo.name))
+        return self.receiver.decode(channel(self.transmitter.encode(scene)))
 
     @torch.no_grad()
-    def _likelihood(self, arrived: Decoded) -> Tensor:
-        """Log-likelihood (1, 28) of received codes under the flow."""
-        return self.model.flow.log_likelihood(self.model.space.coordinates(arrived.codes))
+    def _likelihood(self, arrived: Message) -> Tensor:
+        """Log-likelihood (1, codes) of received codes under the flow."""
+        return self.flow.log_likelihood(self.model.coordinates(arrived.codes))
 
-    def _view(self, arrived: Decoded) -> Tensor:
+    def _view(self, arrived: Message) -> Tensor:
         """All that arrived, as one vector."""
-        parts = [self.model.space.coordinates(arrived.codes).flatten()]
-        if arrived.difference is not None:
-            parts.append(functional.adaptive_avg_pool2d(arrived.difference, SEEN_DIFFERENCE).flatten())
+        parts = [self.model.coordinates(arrived.codes).flatten()]
+        if arrived.residual is not None:
+            parts.append(functional.adaptive_avg_pool2d(arrived.residual, SEEN_DIFFERENCE).flatten())
         return torch.cat(parts)
 
     @torch.no_grad()
-    def _protected(
-        self, photo: Photo, sent: Tensor, whole: Tensor, hidden: tuple[str, ...], region: Tensor
-    ) -> dict[Mode, Tensor]:
-        """What each mode sends, as a sender does; what they share is computed once."""
+    def _protected(self, photo: Photo, visible: Scene, whole: Tensor, hidden: tuple[str, ...]) -> dict[Mode, Scene]:
+        """What each mode sends of what is ``visible``, as a sender does; what they share is computed once."""
         ways = {mode: Protection(self.model, Privacy(hidden, mode=mode, seed=self.seed)) for mode in Mode}
         random = noise_generator(self.seed, photo.name)
-        strict = ways[Mode.strict].strict(sent, self.model.invert, region, random)
+        strict = ways[Mode.strict].strict(visible, lambda picture: self.model.invert(Scene(picture)), random)
         state = random.get_state()
-        return {
+        codes = {
             mode: strict if mode == Mode.strict else way.moved(whole, strict, torch.Generator().set_state(state))
             for mode, way in ways.items()
         }
+        return {mode: visible.with_codes(sending) for mode, sending in codes.items()}
 
     @torch.no_grad()
     def rows(self, photo: Photo) -> list[dict]:
         """What arrives of one photo with nothing, each part, and all face parts hidden."""
-        sent = self._photo(photo)
+        sent, layout = read_photo(photo.path, INPUT, align=False), self.model.config.layout
         person = descriptor(images.to_uint8(sent[0]))
-        whole = self.model.invert(sent)
-        arrived = self._arrived(photo, sent, whole)
-        plain = self.receiver.generate(arrived).clamp(-1, 1)
+        whole = self.model.invert(Scene(sent))
+        arrived = self._arrived(photo, Scene(sent, codes=whole))
+        plain = self.receiver.draw(arrived).image.clamp(-1, 1)
         natural = self._likelihood(arrived)
         identity = distance(person, descriptor(images.to_uint8(plain[0])))
-        rows = [{"photo": photo.name, "hidden": NOTHING, "mode": None, "identity": identity}]
-        labels = functional.interpolate(part_labels(self.model, sent)[None].float(), size=(INPUT, INPUT))[0].long()
-        parts = present(self.model, sent, PARTS)
-        for name, hidden in [(part, (part,)) for part in parts] + [(FACE, tuple(p for p in FACE_PARTS if p in parts))]:
-            privacy = Privacy(hidden, seed=self.seed)
-            region = Protection(self.model, privacy).region(sent)
-            inside = torch.isin(labels, torch.tensor([part_index(part) for part in hidden]))[:, None]
-            outside = without_region(sent, region)[1]
-            for mode, codes in self._protected(photo, sent, whole, hidden, region).items():
-                arrived = self._arrived(photo, sent, codes, region)
-                picture = self.receiver.generate(arrived).clamp(-1, 1)
-                nats = (self._likelihood(arrived) - natural)[:, privacy.codes].mean().item()
-                row = {"photo": photo.name, "hidden": name, "mode": str(mode), "nats": nats}
+        rows: list[dict] = [{"photo": photo.name, "hidden": NOTHING, "mode": None, "identity": identity}]
+        labels = functional.interpolate(self.model.labels(sent, LABELS)[None].float(), size=(INPUT, INPUT))[0].long()
+        parts = present(self.model, sent, layout.parts)
+        face = tuple(part for part in layout.identity if part in parts)
+        for name, hidden in [(part, (part,)) for part in parts] + [(FACE, face)]:
+            protection = Protection(self.model, Privacy(hidden, seed=self.seed))
+            scene = visible_scene(sent, protection.region(sent))
+            inside = torch.isin(labels, torch.tensor(layout.part_indices(hidden)))[:, None]
+            outside = scene.visible
+            assert outside is not None
+            for mode, protected in self._protected(photo, scene, whole, hidden).items():
+                arrived = self._arrived(photo, protected)
+                picture = self.receiver.draw(arrived).image.clamp(-1, 1)
+                nats = (self._likelihood(arrived) - natural)[:, protection.private].mean().item()
+                row: dict[str, Any] = {"photo": photo.name, "hidden": name, "mode": str(mode), "nats": nats}
                 row["identity"] = distance(person, descriptor(images.to_uint8(picture[0])))
                 for which, compared in (("hidden", picture), ("plain", plain)):
                     row[f"psnr_outside_{which}"] = _masked_psnr(sent, compared, outside)
@@ -176,30 +186,36 @@ class _Measuring:
     @torch.no_grad()
     def views(self, photo: Photo) -> dict[str, Tensor]:
         """What a probe may see of one photo whose eyes are hidden, and the eyes themselves; empty if it shows none."""
-        sent = self._photo(photo)
-        if not present(self.model, sent, ("eyes",)):
+        sent = read_photo(photo.path, INPUT, align=False)
+        if not present(self.model, sent, EYES):
             return {}
-        region = self.eyes.region(sent)
-        whole = self.model.invert(sent)
-        codes = self._protected(photo, sent, whole, ("eyes",), region)
-        views = {
-            f"received, {mode}": self._view(self._arrived(photo, sent, sending, region))
-            for mode, sending in codes.items()
-        }
-        views["received, nothing hidden"] = self._view(self._arrived(photo, sent, whole))
+        visible = visible_scene(sent, self.eyes.region(sent))
+        whole = self.model.invert(Scene(sent))
+        scenes = self._protected(photo, visible, whole, EYES)
+        views = {f"received, {mode}": self._view(self._arrived(photo, scene)) for mode, scene in scenes.items()}
+        views["received, nothing hidden"] = self._view(self._arrived(photo, Scene(sent, codes=whole)))
         # The codes that strict mode sends are a function of the visible rest, and one that probes learn from with ease.
-        rest = functional.adaptive_avg_pool2d(without_region(sent, region)[0], VISIBLE)
-        views["visible rest"] = torch.cat([rest.flatten(), self.model.space.coordinates(codes[Mode.strict]).flatten()])
-        places = self.eyes.knowledge.places[part_index("eyes")] >= MOSTLY
-        where = functional.interpolate(places[None, None].float(), size=(EYES, EYES))[0, 0] > 0
-        return views | {probe.TRUTH: functional.adaptive_avg_pool2d(sent, EYES)[0, :, where]}
+        rest = functional.adaptive_avg_pool2d(visible.picture, VISIBLE)
+        strict = scenes[Mode.strict].codes
+        assert strict is not None
+        views["visible rest"] = torch.cat([rest.flatten(), self.model.coordinates(strict).flatten()])
+        places = self.eyes.knowledge.places[self.model.config.layout.part_index(*EYES)] >= MOSTLY
+        where = functional.interpolate(places[None, None].float(), size=(EYES_WIDTH, EYES_WIDTH))[0, 0] > 0
+        return views | {probe.TRUTH: functional.adaptive_avg_pool2d(sent, EYES_WIDTH)[0, :, where]}
+
+
+def _flow(model: PartModel) -> CodeFlow:
+    if not isinstance(model, FaceModel) or model.flow is None:
+        raise SemwaveError(
+            f"{model.config.name} has no flow to measure the likelihood of codes with; take another model"
+        )
+    return model.flow
 
 
 def _masked_psnr(a: Tensor, b: Tensor, mask: Tensor) -> float | None:
     """PSNR in dB over the pixels where ``mask`` (1, 1, H, W) is set; None where none is."""
-    if not mask.any():
-        return None
-    return 20 * math.log10(255 / max(_change(a, b, mask), 1e-3))
+    change = _change(a, b, mask)
+    return None if change is None else 20 * math.log10(255 / max(change, 1e-3))
 
 
 def _change(a: Tensor, b: Tensor, mask: Tensor) -> float | None:
@@ -209,27 +225,18 @@ def _change(a: Tensor, b: Tensor, mask: Tensor) -> float | None:
     return 127.5 * (((a - b).square().mean(1, keepdim=True) * mask).sum() / mask.sum()).sqrt().item()
 
 
-def _report(
-    model: models.Model,
-    rows: list[dict],
-    picks: dict[str, tuple[float, float]],
-    photos: int,
-    candidates: int,
-    seed: int,
-) -> Iterator[str]:
-    """The lines of the tables."""
+def _report(rows: list[dict], order: tuple[str, ...]) -> Iterator[str]:
+    """The lines of the table of ``rows``, by what is hidden in this ``order``."""
     groups: dict[tuple[str, str | None], list[dict]] = {}
     for row in rows:
         groups.setdefault((row["hidden"], row["mode"]), []).append(row)
-    yield f"{photos} test photos, {model.name}, k = {K}, AWGN at {SNR_DB:g} dB, {INPUT} px, seed {seed}."
-    yield ""
     yield (
         "| hidden | mode | photos | PSNR outside [dB] | LPIPS outside | PSNR inside [dB] "
         "| change outside | change inside | identity | another person | likelihood |"
     )
     yield "| --- | --- " + "| ---: " * 9 + "|"
-    order = (NOTHING, *PARTS, FACE)
-    for hidden, mode in sorted(groups, key=lambda key: (order.index(key[0]), [None, *Mode].index(key[1]))):
+    modes: list[str | None] = [None, *Mode]
+    for hidden, mode in sorted(groups, key=lambda key: (order.index(key[0]), modes.index(key[1]))):
         group = groups[hidden, mode]
         apart = np.mean([row["identity"] > SAME_PERSON for row in group])
         cells = [hidden, mode or "", str(len(group))]
@@ -239,6 +246,10 @@ def _report(
         cells += [_mean(group, f"change_{where}", 1) if mode else "" for where in ("outside", "inside")]
         cells += [_mean(group, "identity", 2), f"{100 * apart:.0f} %", _mean(group, "nats", 1) if mode else ""]
         yield "| " + " | ".join(cells) + " |"
+
+
+def _probe_report(picks: dict[str, tuple[float, float]], candidates: int) -> Iterator[str]:
+    """The lines of the probe's table: how often it ``picks`` the right eyes of so many; none without picks."""
     if not picks:
         return
     yield ""

@@ -18,8 +18,9 @@ def pick_rates(train: list[dict[str, np.ndarray]], test: list[dict[str, np.ndarr
     """For every view of the photos, how often the true eyes come first, and among the first ten, of all in ``test``.
 
     A photo is a dictionary of views, vectors each, and its ``TRUTH``. Chance is 1 / N and 10 / N for N test photos.
+    Nothing is picked where there are no test photos, or fewer than two to learn differences from.
     """
-    if not train or not test:
+    if len(train) < 2 or not test:
         return {}
     centre = np.mean([photo[TRUTH] for photo in train], 0)
     _, values, axes = np.linalg.svd(np.stack([photo[TRUTH] - centre for photo in train]), full_matrices=False)
@@ -31,7 +32,8 @@ def pick_rates(train: list[dict[str, np.ndarray]], test: list[dict[str, np.ndarr
     for view in train[0]:
         if view == TRUTH:
             continue
-        guessed = _predicted(*(np.stack([photo[view] for photo in photos]) for photos in (train, test)), known)
+        seen, tried = (np.stack([photo[view] for photo in photos]) for photos in (train, test))
+        guessed = _predicted(seen, tried, known)
         similar = _unit(guessed) @ _unit(sought).T
         rank = (similar > similar.diagonal()[:, None]).sum(1)
         rates[view] = float((rank == 0).mean()), float((rank < FIRST).mean())

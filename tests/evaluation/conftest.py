@@ -1,0 +1,34 @@
+"""What tests of the evaluation share: a picture, photos, and untrained networks in place of the shipped ones."""
+
+import pytest
+import torch
+from PIL import Image
+from schemes import smooth_picture
+
+from semwave.baselines.deep_jscc import LAYOUTS, DeepJSCC, DeepJSCCScheme
+from semwave.evaluation.registry import SCHEMES
+
+
+@pytest.fixture
+def untrained_networks(monkeypatch):
+    """Networks of Deep JSCC that were not trained in place of the shipped ones: fit for contracts, for no figure."""
+    for k, layout in LAYOUTS.items():
+        torch.manual_seed(0)
+        scheme = DeepJSCCScheme(k, "", DeepJSCC(layout).requires_grad_(False))
+        monkeypatch.setitem(SCHEMES, scheme.name, lambda scheme=scheme: scheme)
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """A smooth picture (1, 3, 512, 512)."""
+    return smooth_picture()
+
+
+@pytest.fixture
+def photos(tmp_path, squares):
+    """A folder with three pictures in the frame."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(squares(i)).save(folder / f"photo-{i}.png")
+    return folder

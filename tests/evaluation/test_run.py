@@ -1,0 +1,130 @@
+"""A run resumes, measures anew what changed, and puts into rows what was measured."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from schemes import MeanDifference, Own
+
+from semwave import air
+from semwave.errors import SemwaveError
+from semwave.evaluation.run import SNRS_DB, Job, Measuring, Original, link_for, received_pictures
+from semwave.pictures.align import in_frame
+from semwave.pictures.images import read_image, to_tensor, to_uint8
+from semwave.pictures.photos import find_photos
+from semwave.types import DELIVERED, Delivered, Facts
+
+
+class Counted(Own):
+    """Counts what it sends; interrupts where it is told to."""
+
+    name = "counted"
+
+    def __init__(self, key="1", most=math.inf):
+        super().__init__()
+        self.key, self.most, self.sent = key, most, 0
+
+    def send(self, image, over):
+        self.sent += 1
+        if self.sent > self.most:
+            raise KeyboardInterrupt
+        return super().send(image, over)
+
+
+def measure(tmp_path, photos, *schemes, seed=0, lpips=None):
+    measuring = Measuring(tmp_path / "measured", seed, lpips or MeanDifference(), align_faces=False, size=64)
+    return measuring([Job(scheme) for scheme in schemes], find_photos([photos]), Console(quiet=True))
+
+
+def test_a_run_goes_on_where_it_was_stopped(tmp_path, photos):
+    whole = measure(tmp_path / "whole", photos, Counted())
+    with pytest.raises(KeyboardInterrupt):
+        measure(tmp_path, photos, Counted(most=2 * len(SNRS_DB) + 1))
+    rest = Counted()
+    assert measure(tmp_path, photos, rest) == whole
+    assert rest.sent == len(SNRS_DB)
+    assert not list((tmp_path / "measured").rglob("*.part"))
+
+
+@pytest.mark.parametrize("change", ["weights", "seed", "photo"])
+def test_what_results_depend_on_makes_them_anew(change, tmp_path, photos, squares):
+    measure(tmp_path, photos, Counted())
+    if change == "photo":
+        Image.fromarray(squares(9)).save(photos / "photo-0.png")
+    again = Counted(key="2" if change == "weights" else "1")
+    measure(tmp_path, photos, again, seed=1 if change == "seed" else 0)
+    assert again.sent == len(SNRS_DB) * (1 if change == "photo" else 3)
+
+
+def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, photos):
+    (photos / "photo-1.png").write_text("no picture")
+    rows, failures = measure(tmp_path, photos, Counted())
+    assert {row.photo for row in rows} == {"photo-0", "photo-2"}
+    assert len(failures) == 1 and "photo-1.png" in failures[0]
+
+
+def test_rows_hold_what_was_measured(tmp_path, photos):
+    rows, _ = measure(tmp_path, photos, Own())
+    row = next(row for row in rows if row.photo == "photo-0" and row.snr_db == 20)
+    sent_picture = in_frame(read_image(photos / "photo-0.png"), 64).astype(float)
+    flat = np.square(sent_picture - sent_picture.mean((0, 1))).mean()
+    assert row.psnr_db == pytest.approx(10 * math.log10(255**2 / flat), abs=0.1)
+    assert row.k == 300 and row.signal_power == pytest.approx(1, abs=1e-4)
+    assert row.noise_power == pytest.approx(0.01, rel=0.3) and row.outcome == DELIVERED
+
+
+def test_rows_hold_what_a_scheme_says_of_itself_and_the_k_that_was_measured(tmp_path, photos):
+    scheme = Own()
+    assert measure(tmp_path, photos, scheme)[0][0].facts == Facts(k=300)
+    scheme.key, scheme.facts = "2", Facts("mine", "m", layers=("codes",), flow=False)
+    assert measure(tmp_path, photos, scheme)[0][0].facts == Facts("mine", "m", 300, ("codes",), False)
+
+
+class Grey:
+    """A grey picture, lighter the higher the SNR, or always the same."""
+
+    key = "1"
+
+    def __init__(self, name, by_db):
+        self.name, self.by_db = name, by_db
+
+    def send(self, image, over):
+        return Delivered(torch.full_like(image, -0.5 + self.by_db * over.snr_db), k=2)
+
+
+def test_features_of_a_photo_are_computed_once(tmp_path, photos):
+    lpips = MeanDifference()
+    measure(tmp_path, photos, Grey("lighter", 0.05), Grey("same", 0.0), lpips=lpips)
+    # Of each photo: its own, and every picture that arrived, the darkest of which is the one that is always the same.
+    assert lpips.counted == 3 * (1 + len(SNRS_DB))
+
+
+def test_equal_pictures_have_a_finite_psnr(squares):
+    original = Original(to_tensor(squares(0)), MeanDifference())
+    assert original.quality(squares(0)) == (100, 0)
+    assert original.quality(squares(1))[0] < 20
+
+
+def test_a_link_is_that_of_the_picture_and_the_seed():
+    sent = air.signal(torch.ones(1, 8))
+    first, again, another, later = (
+        link_for("awgn", 10.0, seed, name)(sent).symbols for seed, name in ((0, "a"), (0, "a"), (0, "b"), (1, "a"))
+    )
+    assert torch.equal(first, again) and not torch.equal(first, another) and not torch.equal(first, later)
+    with pytest.raises(SemwaveError, match="awgn, rayleigh"):
+        link_for("fog", 10.0, 0, "a")
+    with pytest.raises(SemwaveError, match="-20 to 60"):
+        link_for("awgn", 99.0, 0, "a")
+
+
+def test_received_pictures_are_kept(tmp_path, squares):
+    scheme, pictures = Counted(), {"squares": to_tensor(squares(0, 64))}
+    jobs = [Job(scheme, snrs_db=(0.0, 20.0))]
+    files = received_pictures(jobs, pictures, tmp_path, seed=0)
+    assert received_pictures(jobs, pictures, tmp_path, seed=0) == files and scheme.sent == 2
+    arrived = to_tensor(read_image(files["squares", "counted", 20.0]))
+    mean = pictures["squares"].mean((2, 3), keepdim=True)
+    assert (arrived - mean).abs().max() < 0.1 and to_uint8(arrived[0]).shape == (64, 64, 3)

@@ -1,0 +1,79 @@
+"""What the pages show is what happens: their Python runs, and their links lead somewhere."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from skimage.data import astronaut
+
+import semwave
+from semwave import zoo
+from semwave.air.channels import CHANNELS
+from semwave.generators.registry import GENERATORS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CHANGED = (zoo.MODELS, CHANNELS, GENERATORS)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with a photograph; what a page enters in a register is taken out again."""
+    Image.fromarray(astronaut()).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    before = [dict(register) for register in CHANGED]
+    yield tmp_path
+    for register, entries in zip(CHANGED, before, strict=True):
+        register.clear()
+        register.update(entries)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, workplace):
+    names: dict = {}
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        exec(compile(block, str(page), "exec"), names)
+    if page.name == "extending.md":
+        assert (workplace / "received.png").stat().st_size > 100_000
+        assert names["picture"].shape == (1, 3, 512, 512)
+    if page.name == "contributing.md":
+        assert names["picture"].isfinite().all() and names["signal"].header.model == "mosaic-512"
+        assert torch.allclose(names["symbols"].square().mean(1), torch.ones(2))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / path) if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor and file.suffix == ".md":
+            titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert anchor in slugs, f"{page.name}: {target}"
+
+
+def test_modules_that_pages_name_exist():
+    package = Path(semwave.__file__).parent
+    for page in PAGES:
+        for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", page.read_text(encoding="utf-8")):
+            assert list(package.rglob(name)) or (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+MODULES = sorted(path for path in Path(semwave.__file__).parent.rglob("*.py") if ">>> " in path.read_text())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_the_examples_of_docstrings_run(path):
+    name = ".".join(path.relative_to(Path(semwave.__file__).parents[1]).with_suffix("").parts)
+    module = importlib.import_module(name.removesuffix(".__init__"))
+    found = doctest.testmod(module, extraglobs={"torch": torch})
+    assert found.attempted and not found.failed

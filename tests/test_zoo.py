@@ -1,0 +1,130 @@
+"""Configurations of models: the shipped ones are whole, and others are read or refused."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from semwave import zoo
+from semwave.errors import SemwaveError
+from semwave.latent.layout import FACES
+from semwave.zoo import MODELS, CodecConfig, ModelConfig, Plan, config_of, read_config, weights_digest
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_is_one_typed_object(name):
+    config = config_of(name)
+    assert config.name == name and config.layout == FACES and config.ks == (256, 2560)
+    assert config.layers(256) == config.layers(2560) == ("codes", "residual")
+    assert config.code_model == "faces-512"
+    assert config.licence != "-" and config.card.endswith(f"{name}/card.md")
+
+
+def test_the_page_shows_every_model():
+    assert zoo.__doc__ is not None
+    for name in MODELS:
+        config = config_of(name)
+        (line,) = [line for line in zoo.__doc__.splitlines() if line.startswith(f"| {name} ")]
+        for fact in (*config.sizes, *config.ks):
+            assert str(fact) in line
+
+
+def test_an_unknown_model_lists_those_there_are():
+    with pytest.raises(SemwaveError, match="'cats'.*" + ", ".join(MODELS)):
+        config_of("cats")
+
+
+SMALL = ModelConfig("small", (64,), 64, (CodecConfig(8, 2), CodecConfig(32, 2, 16)), residuals=(Plan(16, 4, 1.5),),
+                    residual_codec=8)  # fmt: skip
+
+
+def test_a_model_offers_what_its_codecs_and_plans_offer():
+    assert SMALL.ks == (8, 16, 32)
+    assert SMALL.layers(8) == ("codes",) and SMALL.layers(16) == ("codes", "residual")
+    assert SMALL.checked_layers(8, None) == ("codes",) and SMALL.checked_layers(16, None) == ("codes", "residual")
+    with pytest.raises(SemwaveError, match=r"sends codes \+ residual at k = 16, not codes"):
+        SMALL.checked_layers(16, ("codes",))
+    with pytest.raises(SemwaveError, match=r"sends codes at k = 8, not codes \+ residual"):
+        SMALL.checked_layers(8, ("codes", "residual"))
+    with pytest.raises(SemwaveError, match=r"k = 10 .* one of 8, 16, 32"):
+        SMALL.layers(10)
+    with pytest.raises(SemwaveError, match=r"size 65 .* 64"):
+        SMALL.checked_size(65)
+    assert SMALL.checked_size(None) == SMALL.checked_size(64) == 64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 65},
+        {"sizes": (0, 64)},
+        {"codecs": ()},
+        {"codecs": (CodecConfig(8, 2), CodecConfig(8, 3))},
+        {"residual_codec": None},
+        {"residual_codec": 10},
+        {"residuals": (Plan(16, 10, 1.2),)},
+    ],
+    ids=str,
+)
+def test_values_that_do_not_fit_are_refused(change):
+    with pytest.raises(ValueError, match=r"must|cannot|at least"):
+        replace(SMALL, **change)
+
+
+@pytest.mark.parametrize("k", [0, 1, 7, -2, 2**20 + 2])
+def test_a_k_is_even_and_bounded(k):
+    with pytest.raises(ValueError, match="k must be even"):
+        CodecConfig(k, 1)
+
+
+def test_a_configuration_survives_the_disk(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    value = {name: item for name, item in asdict(SMALL).items() if name != "name"}
+    (folder / "model.json").write_text(json.dumps({"version": 1, **value}))
+    assert read_config(folder) == SMALL
+
+
+BAD = {
+    "not JSON": ("{", "not readable as JSON"),
+    "a list": ("[]", "version 1"),
+    "another version": ('{"version": 2}', "version 1"),
+    "nothing": ('{"version": 1}', "missing"),
+    "an unknown field": ('{"version": 1, "colour": 3}', "colour is not a known field"),
+    "codes of nobody": ('{"version": 1, "codes": "cats"}', "not shipped"),
+    "a size as text": ('{"version": 1, "codes": "faces-512", "size": "128"}', "size must be of type int"),
+    "an unoffered size": ('{"version": 1, "codes": "faces-512", "size": 100}', "size must be one of sizes"),
+    "a part twice": ('{"version": 1, "codes": "faces-512", "layout": {"parts": ["a", "a"]}}', "every part once"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_configurations_are_refused_in_one_line(kind, tmp_path):
+    text, message = BAD[kind]
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(SemwaveError, match=message) as caught:
+        read_config(tmp_path)
+    assert "model.json" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+def test_a_digest_tells_the_weights_that_are_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "other", tmp_path)
+    value = {"version": 1, "sizes": [64], "size": 64, "codecs": [{"k": 256, "width": 1}],
+             "residuals": [{"k": 256, "codes": 9, "boost": 1.0}, {"k": 2560, "codes": 9, "boost": 1.0}],
+             "residual_codec": 256}  # fmt: skip
+    (tmp_path / "model.json").write_text(json.dumps(value))
+    names = ("generator", "residual-256", "residual-2560")
+    asked = {"all": None, 256: (256,), 2560: (2560,), "codes alone": ()}
+
+    def digests():
+        return {what: weights_digest("other", residuals) for what, residuals in asked.items()}
+
+    for name in names:
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    changes = {}
+    for name in names:
+        before = digests()
+        (tmp_path / f"{name}.safetensors").write_bytes(b"another " + name.encode())
+        changes[name] = {what for what, digest in digests().items() if digest != before[what]}
+    assert changes == {"generator": {*asked}, "residual-256": {"all", 256}, "residual-2560": {"all", 2560}}
+    assert len(set(digests().values())) == len(asked)
