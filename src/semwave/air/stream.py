@@ -122,6 +122,8 @@ class Stream:
                 self.found += 1
                 results.append(self._frame(result))
             else:
+                if result.why == ANOTHER_MODEL and result.header:
+                    self._busy = result.start + self.numerology.samples(result.header.k) - self.numerology.prefix
                 self.refused[result.why] += 1
                 results.append(result)
         keep = min([self._scanned, *(candidate.start for candidate in self._waiting[:1])]) - 2 * self._length

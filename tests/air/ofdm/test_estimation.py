@@ -47,5 +47,5 @@ def test_a_gain_that_moves_is_followed_and_one_that_does_not_stays():
     moving = np.exp(2e-4j * times) * (1 + 1e-4 * times)
     for gains, fewest in ((moving, 1), (np.ones(40), 0)):
         noisy = gains + 0.3 * normal(random, 40) / np.sqrt(50)
-        fitted = moving_gain(times, noisy, energy, 0.09)
+        fitted = moving_gain(times, noisy, energy, 0.09, 400)
         assert np.mean(abs(fitted - gains) ** 2) < np.mean(abs(noisy - gains) ** 2) / (3 if fewest else 10)

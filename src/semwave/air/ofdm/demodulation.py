@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from semwave.air.ofdm.detection import Candidate
+from semwave.air.ofdm.equaliser import LEAST_NOISE, equalise, interfered, nonzero
 from semwave.air.ofdm.estimation import ChannelEstimator, moving_gain, phase_slope
-from semwave.air.ofdm.frame import despread, in_order, known_cells
+from semwave.air.ofdm.frame import known_cells
 from semwave.air.ofdm.header import FrameHeader, read_header_cells
 from semwave.air.ofdm.numerology import REPETITIONS, Numerology
 
@@ -23,11 +24,6 @@ SETTLED = 0.03
 """Radians by which the clock may still turn the outermost cell when it is left alone."""
 CLOCK_DEVIATION, LARGEST_CLOCK = 3e-5, 3e-4
 """Clocks are known to tens of parts in a million: standard deviation of the prior, and its end."""
-LEAST_NOISE = 1e-6
-"""Relative to the signal: 60 dB, beyond what a frame of this kind is good for."""
-ERASED, ERASED_SHARE = 8.0, 0.1
-"""A carrier is erased whose noise is so many times the median and at least such a share of the signal's power: what is
-less is an error of the estimate."""
 
 
 @dataclass(frozen=True)
@@ -236,10 +232,12 @@ class Demodulator:
         for step in range(GAIN_ITERATIONS):
             still = cells / gains[:, None]
             weight = weights * (abs(gains) ** 2)[:, None] * trusted
-            response, error, fitted = self._channel(np.sum(weight * still / _safe(reference), 0), weight.sum(0), noise)
+            response, error, fitted = self._channel(
+                np.sum(weight * still / nonzero(reference), 0), weight.sum(0), noise
+            )
             misfit = (abs(gains) ** 2)[:, None] * abs(still - reference * response) ** 2 * (weights > 0)
             if step:  # not before the constant is out
-                trusted &= ~_interfered(misfit, weights > 0, float(np.mean(abs(response) ** 2)))
+                trusted &= ~interfered(misfit, weights > 0, float(np.mean(abs(response) ** 2)))
             residuals = misfit[:, trusted].sum() / max((weights > 0)[:, trusted].sum() - fitted - 1, 1)
             noise = _above_floor(residuals, cells)
             if step < GAIN_ITERATIONS - 1:
@@ -248,13 +246,15 @@ class Demodulator:
                 constant = np.vdot(leak * trusted, lacking) / (leak_energy + 1)
                 cells = raw - constant * full_leak
                 energy = np.maximum(np.sum(abs(model) ** 2, 1), 1e-30)
-                gains = moving_gain(times, np.sum(model.conj() * cells, 1) / energy, energy, noise)
+                gains = moving_gain(
+                    times, np.sum(model.conj() * cells, 1) / energy, energy, noise, int((weights > 0).sum())
+                )
         data = ~numerology.is_pilot
         payload = (slice(REPETITIONS + numerology.header_symbols, None), data)
         channel = (gains[:, None] * response * trusted)[payload].ravel()[: header.k // 2]
         variance = (noise + abs(gains[:, None]) ** 2 * error)[payload].ravel()[: header.k // 2]
         received = np.where(channel == 0, 0, cells[payload].ravel()[: header.k // 2])
-        symbols, symbol_noise = _equalise(received, channel, variance, numerology, header.phases)
+        symbols, symbol_noise = equalise(received, channel, variance, numerology, header.phases)
         return Reception(
             begin + start,
             header,
@@ -266,33 +266,6 @@ class Demodulator:
             ~trusted,
             numerology.samples(header.k),
         )
-
-
-def _equalise(
-    received: np.ndarray, channel: np.ndarray, noise: np.ndarray, numerology: Numerology, sequence: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols and their noise. Spread ones get the MMSE filter and, without its bias, one noise: 1/SINR =
-    (1 - a)/a with a the filter's mean gain. The others are divided by their channel."""
-    if numerology.spreading:
-        power = abs(channel) ** 2
-        share = float(np.clip(np.mean(power / (power + noise)), 1e-6, 1 / (1 + LEAST_NOISE)))
-        estimate = despread(channel.conj() / (power + noise) * received, numerology, sequence) / share
-        return estimate, np.full(len(estimate), (1 - share) / share)
-    power = in_order(abs(channel) ** 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(power > 0, np.maximum(in_order(noise) / power, LEAST_NOISE), np.inf)
-        return despread(np.where(channel == 0, 0, received / _safe(channel)), numerology, sequence), relative
-
-
-def _interfered(misfit: np.ndarray, known: np.ndarray, signal: float) -> np.ndarray:
-    """Carriers (used,) on which the known cells fit far worse than on the others: something else is sending there."""
-    count = known.sum(0)
-    mean = misfit.sum(0) / np.maximum(count, 1)
-    return (mean > max(ERASED * np.median(mean), ERASED_SHARE * signal)) & (count > 1)
-
-
-def _safe(values: np.ndarray) -> np.ndarray:
-    return np.where(values == 0, 1, values)
 
 
 def _above_floor(noise: float, cells: np.ndarray) -> float:

@@ -58,14 +58,15 @@ def phase_slope(times: np.ndarray, values: np.ndarray, span: float) -> float:
     return float(slope)
 
 
-def moving_gain(times: np.ndarray, gains: np.ndarray, energy: np.ndarray, noise: float) -> np.ndarray:
+def moving_gain(times: np.ndarray, gains: np.ndarray, energy: np.ndarray, noise: float, cells: int) -> np.ndarray:
     """Smooth complex gains at ``times``: a polynomial through ``gains``, each measured with the variance noise /
-    energy, of the degree, 0 to 5, with the lowest Bayesian information criterion (Schwarz 1978)."""
+    energy, of the degree, 0 to 5, with the lowest Bayesian information criterion of ``cells`` observations (Schwarz
+    1978)."""
     scaled, root = times / np.ptp(times), np.sqrt(energy)
     fits = []
     for degree in range(min(MOST_DEGREE, len(times) - 1) + 1):
         powers = np.vander(scaled, degree + 1)
         fitted = powers @ np.linalg.lstsq(powers * root[:, None], gains * root, rcond=None)[0]
         misfit = float(np.sum(energy * abs(gains - fitted) ** 2)) / noise
-        fits.append((misfit + (degree + 1) * np.log(len(times)), degree, fitted))
+        fits.append((misfit + (degree + 1) * np.log(cells), degree, fitted))
     return min(fits, key=lambda fit: fit[:2])[2]
