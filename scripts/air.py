@@ -5,10 +5,12 @@ noise    false alarms in so many samples of noise, and how fast they are looked 
 pictures PSNR through the air against AWGN at the SNR that each frame measured
 doppler  loss against the largest Doppler shift
 clipping peak over mean power, and what clipping costs
+fuzz     hostile samples, metadata and packets: no crash, no hang, bounded memory
 """
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -22,7 +24,10 @@ from semwave.air.gnuradio import GnuRadioChannel
 from semwave.air.iq import to_complex, to_reals
 from semwave.air.modem import AMPLITUDE
 from semwave.air.ofdm.frame import peak_to_average_db
+from semwave.air.recordings import read_recording
 from semwave.air.samples import SampleChannel
+from semwave.air.sockets import packet_samples
+from semwave.errors import SemwaveError
 from semwave.evaluation.machine import machine
 from semwave.model import load_model
 from semwave.pictures.metrics import psnr
@@ -210,12 +215,66 @@ def clipping(options, model, keep):
             keep({"k": k, "clip_db": clip_db, "peak_db": np.mean(peaks), "snr_db": -10 * np.log10(np.mean(noises))})
 
 
+def fuzz(options, model, keep):
+    modem, random = air.Modem(model), np.random.default_rng(0)
+    _, sent = signals(model, 256)
+    frame = modem.modulate(sent[0]).tobytes()
+    inputs, start, most, found, refused = int(options.samples), time.perf_counter(), 0, 0, Counter()
+    stream = modem.stream()
+    for number in range(inputs):
+        # Every other stream stays within what a receiver hears, so that candidates get as far as a header.
+        kind, loud = number % 4, number // 1000 % 2
+        if kind == 0:
+            piece = random.bytes(random.integers(0, 4000))
+        elif kind == 1:
+            begin = random.integers(len(frame))
+            damaged = bytearray(frame[begin : begin + random.integers(8000)])
+            for place in random.integers(0, max(len(damaged), 1), 3) if damaged else ():
+                damaged[place] = random.integers(256)
+            piece = bytes(damaged)
+        elif kind == 2:
+            piece = np.full(
+                random.integers(500),
+                random.choice([0, 1e-40, 1, 3e38, np.inf, np.nan] if loud else [0, np.nan]),
+                np.complex64,
+            ).tobytes()
+        else:
+            piece = (
+                (random.normal(size=500) * 10.0 ** (random.integers(-30, 30) if loud else -2))
+                .astype(np.complex64)
+                .tobytes()
+            )
+        stream.feed(packet_samples(piece))
+        most = max(most, stream.buffered)
+        if number % 1000 == 999:
+            stream.finish()
+            found, refused, stream = found + stream.found, refused + stream.refused, modem.stream()
+    good = {"global": {"core:datatype": "cf32_le", "core:sample_rate": 1e6}, "captures": [{"core:frequency": 1e8}]}
+    text, errors = bytearray(json.dumps(good).encode()), 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.sigmf-meta"
+        path.with_suffix(".sigmf-data").write_bytes(bytes(80))
+        for _ in range(inputs):
+            damaged = text.copy()
+            for place in random.integers(0, len(text), random.integers(1, 5)):
+                damaged[place] = random.integers(256)
+            path.write_bytes(damaged[: random.integers(1, len(damaged) + 40)])
+            try:
+                read_recording(path).samples()
+            except SemwaveError:
+                errors += 1
+    keep(
+        {"pieces": inputs, "metadata": inputs, "metadata_refused": errors, "found": found, "refused": dict(refused)}
+        | {"most_buffered": most, "seconds": round(time.perf_counter() - start)}
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("frames", "noise", "pictures", "doppler", "clipping"))
+    parser.add_argument("what", choices=("frames", "noise", "pictures", "doppler", "clipping", "fuzz"))
     parser.add_argument("--out", type=Path, required=True, help="JSON lines: what was measured")
     parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--samples", type=float, default=1e8)
+    parser.add_argument("--samples", type=float, default=1e8, help="of noise; of fuzz, inputs of each kind")
     parser.add_argument("--carriers", type=int, default=64, choices=air.NUMEROLOGIES)
     parser.add_argument("--gnuradio", action="store_true")
     parser.add_argument("--k", type=int, nargs="*", default=KS)
