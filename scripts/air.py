@@ -98,11 +98,18 @@ def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
             for frame in modem.demodulate(replace(channel, noise=0.0)(sent_samples)):
                 response = frame.reception.response / AMPLITUDE
                 known[frame.number] = of_response_db(modem.numerology, response, snr_db)
+        elif doppler:
+            # The mean power of what arrives of the frame without noise: the same seed moves in the same way.
+            clean, place = replace(channel, snr_db=None)(sent_samples), 300
+            for number, part in zip(numbers, parts[1::2], strict=True):
+                power = np.mean(abs(clean[place : place + len(part)]) ** 2) / np.mean(abs(part) ** 2)
+                known[number] = snr_db + 10 * np.log10(power)
+                place += len(part) + len(parts[2 * (number - first) + 2])
         samples = channel(sent_samples)
         samples = (samples * 10 ** random.uniform(-3, 1) * np.exp(2j * np.pi * random.random())).astype(np.complex64)
-        start = time.perf_counter()
+        start = time.process_time()
         results = modem.receive(samples)
-        seconds += time.perf_counter() - start
+        seconds += time.process_time() - start
         found = {}
         for result in results:
             if isinstance(result, air.Refusal):
@@ -132,7 +139,7 @@ def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
         "loss_db": round(float(np.mean(losses)), 3) if losses else None,
         "loss_p95_db": round(float(np.quantile(losses, 0.95)), 3) if losses else None,
         "snr_error_db": [round(float(np.mean(estimates)), 3), round(float(np.std(estimates)), 3)] if losses else None,
-        "ms_a_frame": round(1e3 * seconds / count, 1),
+        "cpu_ms_a_frame": round(1e3 * seconds / count, 1),
     }
 
 
@@ -194,10 +201,11 @@ def doppler(options, model, keep):
     modem = air.Modem(model, air.NUMEROLOGIES[options.carriers])
     for k in options.k:
         _, sent = signals(model, k)
-        for shift in (0.0, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4):
-            # A single echo that moves: Es/N0 differs from frame to frame, so only its own estimate is a yardstick.
+        for shift in (1e-5, 5e-5, 1e-4, 2e-4):
             row = measured(modem, sent, "flat", 20, options.frames, False, shift)
-            keep({name: row[name] for name in ("k", "frames", "missed", "snr_error_db")} | {"doppler": shift})
+            keep(
+                {name: row[name] for name in ("k", "frames", "missed", "loss_db", "snr_error_db")} | {"doppler": shift}
+            )
 
 
 def clipping(options, model, keep):

@@ -43,7 +43,7 @@ def transmit(
     no_align: NoAlign = False,
     model: ModelName = DEFAULT,
     carriers: Carriers = 64,
-    clip: Annotated[float | None, typer.Option(help="Limit peaks to so many dB over the mean power.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Limit peaks to so many dB over a symbol.")] = None,
     gap: Annotated[int, typer.Option(min=0, max=10**7, help="Samples of silence after every frame.")] = 256,
     number: Annotated[int, typer.Option(min=0, max=4095, help="Number of the first frame.")] = 0,
     sample_rate: Rate = 1e6,
