@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from semwave.air.iq import noise_power, signal
 from semwave.baselines.checkpoint import SUFFIX, CheckpointModel
 from semwave.coding.codec import TRAINING_SNR_DB, Codec, new_codec
-from semwave.coding.flow import CodeFlow
+from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.coding.residual import Residual
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
@@ -38,7 +38,7 @@ from semwave.pictures.images import INPUT, SKETCH, coarse, resized, visible_at
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
 from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, residual_file
 
-FOLLOWING = ("parser", "generator", "space", "encoder", "corrections", "flow")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
 CLEAN_SNR_DB = 40.0
 """Es/N0 in dB at which the transmitter draws what its own codes will look like."""
 
@@ -58,7 +58,7 @@ class FaceModel(nn.Module):
         self.space = CodeSpace(layout)
         self.encoder = channels_last(Encoder(layout))
         self.corrections = Corrections(config.corrections, layout)
-        self.flow = CodeFlow(config.flow, layout) if config.flow else None
+        self.flow = CodeFlow(config.flow, layout) if config.flow else IdentityFlow()
         self.codec = nn.ModuleDict({str(codec.k): new_codec(codec, layout) for codec in config.codecs})
         self.residual = nn.ModuleDict({str(plan.k): self.new_residual(plan.k) for plan in config.residuals})
         self.folders: tuple[Path, ...] = ()
@@ -184,12 +184,11 @@ class FaceModel(nn.Module):
 
     def symbols(self, coordinates: Tensor, k: int) -> Tensor:
         """Real symbols (B, k) of mean square 1 in every image, of ``coordinates`` (B, codes, coordinates) alone."""
-        return self.codecs[k].encode(self.flow(coordinates) if self.flow else coordinates)
+        return self.codecs[k].encode(self.flow(coordinates))
 
     def arrived_coordinates(self, symbols: Tensor, noise: Tensor) -> Tensor:
         """Coordinates (B, codes, coordinates) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
-        n = self.codecs[symbols.shape[1]].decode(symbols, noise)
-        return self.flow.inverse(n) if self.flow else n
+        return self.flow.inverse(self.codecs[symbols.shape[1]].decode(symbols, noise))
 
     def codes_of(self, symbols: Tensor, noise: Tensor) -> Tensor:
         """Codes (B, codes, code_size) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
@@ -254,7 +253,7 @@ class FaceModel(nn.Module):
 
     def files(self) -> dict[str, nn.Module]:
         """What is kept in a file of its own."""
-        parts = {name: getattr(self, name) for name in FOLLOWING if getattr(self, name) is not None}
+        parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if name != "flow" or self.config.flow}
         parts |= {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
         return parts | {residual_file(k): residual for k, residual in self.residuals.items()}
 

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from semwave.air.iq import signal, unit_power
 from semwave.air.link import Link
+from semwave.baselines.facts import DEEP_JSCC, Facts
 from semwave.errors import SemwaveError
 from semwave.generators.memory import channels_last
-from semwave.types import DEEP_JSCC, Delivered, Facts
+from semwave.types import Delivered
 from semwave.zoo import WEIGHTS
 
 FOLDER = WEIGHTS / "deep-jscc"

@@ -17,6 +17,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from semwave import model as models
+from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
@@ -32,7 +33,6 @@ from semwave.pictures import align, files, images
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn
-from semwave.types import FITTED, IDEAL, Facts
 from semwave.zoo import DEFAULT, MODELS, models_with_codes, weights_digest
 
 PAPER = "paper"
@@ -121,7 +121,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     found = []
     for name in models_with_codes():
         model = models.load_face_model(name)
-        flow = model.flow is not None
+        flow = model.config.flow is not None
         codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
         keys = [weights_digest(name, ())]
         ours = [scheme for scheme in dict.fromkeys(job.scheme for job in jobs) if isinstance(scheme, Ours)]
@@ -150,8 +150,7 @@ def _numbers(model: models.FaceModel, photo: Photo, align_faces: bool) -> Tensor
     """N (1, codes, coordinates) of a photo."""
     scene = inversion(model)(read_photo(photo.path, SIZE, align_faces))
     assert scene.codes is not None
-    coordinates = model.space.coordinates(scene.codes)
-    return model.flow(coordinates) if model.flow else coordinates
+    return model.flow(model.space.coordinates(scene.codes))
 
 
 def _in_matrix(facts: Facts) -> bool:

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.pictures import files
-from semwave.types import Facts
 
 JOIN = "+"
 """Between the layers of a scheme in a CSV cell."""
@@ -77,7 +77,10 @@ def read_csv(path: Path) -> list[Row]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [_row(cells) for cells in csv.DictReader(file, strict=True)]
+            reader = csv.DictReader(file, strict=True)
+            if reader.fieldnames != list(HINTS):
+                raise ValueError("other columns")
+            return [_row(cells) for cells in reader]
     except OSError:
         raise SemwaveError(f"{path} is missing; 'semwave evaluate' writes it") from None
     except (KeyError, TypeError, ValueError, csv.Error):

@@ -205,7 +205,7 @@ class Measuring:
 
 
 def _flow(model: PartModel) -> CodeFlow:
-    if not isinstance(model, FaceModel) or model.flow is None:
+    if not isinstance(model, FaceModel) or not isinstance(model.flow, CodeFlow):
         raise SemwaveError(
             f"{model.config.name} has no flow to measure the likelihood of codes with; take another model"
         )
