@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test clean
+.PHONY: demo test air-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -29,6 +29,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	$(BIN)/pip install --quiet --no-deps random-face==2021.7.21.1
 	touch $@
+
+# GNU Radio, headless, for the tests of the air and examples/gnuradio; Debian or Ubuntu, as root.
+air-tools:
+	apt-get install --yes --no-install-recommends gnuradio
 
 clean:
 	rm -rf .venv out build src/*.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -12,6 +12,8 @@ from semwave.air.channels import CHANNELS
 from semwave.air.files import read_soft, write_soft
 from semwave.air.iq import signal, to_reals, unit_power
 from semwave.air.link import Link
+from semwave.air.modem import Modem
+from semwave.air.samples import SampleChannel
 from semwave.baselines.checkpoint import CheckpointModel
 from semwave.generators.official import SIZES
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
@@ -156,6 +158,7 @@ TRANSPORTS = {
     **{name: lambda folder, kind=kind: kind(10.0, 0) for name, kind in CHANNELS.items()},
     "link": lambda folder: Link(CHANNELS["awgn"], 10.0, 0),
     "file": through_a_file,
+    "modem": lambda folder: Modem(LinearModel()).over(SampleChannel(10.0, 300.7, offset=0.01, clock_ppm=30)),
 }
 
 

@@ -39,7 +39,9 @@ def send(
     ratio: Ratios = None,
     k: Ks = None,
     snr: Annotated[list[float] | None, typer.Option(help="Es/N0 in dB, -20 to 60 (default: 10).")] = None,
-    channel: Annotated[str, typer.Option(help="awgn, or rayleigh (block fading).")] = "awgn",
+    channel: Annotated[
+        str, typer.Option(help="awgn, rayleigh (block fading), or by a modem over tdl-a, tdl-b-30ns, ...")
+    ] = "awgn",
     codes_only: CodesOnly = False,
     size: Size = None,
     no_align: NoAlign = False,

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import chain, evaluate, measuring, privacy, train
+from semwave.apps import air, chain, evaluate, measuring, privacy, train
 from semwave.apps.options import ModelName, Seed, Size
 from semwave.errors import SemwaveError
 from semwave.zoo import DEFAULT, MODELS, config_of
@@ -63,6 +63,7 @@ app = typer.Typer(
 )
 for command in (chain.send, chain.transmit, chain.receive, measuring.bench, measuring.compare, evaluate.evaluate):
     app.command()(command)
+app.add_typer(air.app, name="air")
 app.add_typer(train.app, name="train")
 app.add_typer(privacy.knowledge, name="knowledge")
 figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)

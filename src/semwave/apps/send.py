@@ -18,10 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from torch import Tensor
 
-from semwave.air.channels import channel_class
 from semwave.air.iq import checked_snr
 from semwave.air.ratio import ratio_text, source_numbers
 from semwave.air.seeds import noise_generator
+from semwave.air.transports import check_channel, transport
 from semwave.errors import SemwaveError
 from semwave.pictures import files, images
 from semwave.pictures.grid import side_by_side
@@ -60,7 +60,8 @@ class Sender:
         model: name of a shipped model, or a loaded one.
         ks: numbers of real symbols an image.
         snrs_db: Es/N0 of the channels in dB.
-        channel: name of a channel in :data:`semwave.air.channels.CHANNELS`.
+        channel: name of a channel in :data:`semwave.air.channels.CHANNELS`, or of
+            :data:`semwave.air.transports.SAMPLED`, which a modem has to cross.
         size: width and height in pixels at which the photo is taken and drawn again; the model's own without it.
         align_faces: find the face and align it; otherwise the photo is already in the frame.
         layers: what to send, of ("codes", "residual"); None for all that the model can.
@@ -94,7 +95,8 @@ class Sender:
         privacy: Privacy | None = None,
         mask: np.ndarray | None = None,
     ):
-        self.channel_name, self.channel = channel, channel_class(channel)
+        check_channel(channel)
+        self.channel_name = channel
         for snr_db in snrs_db:
             checked_snr(snr_db, 1)
         self.receiver = Receiver(model, size)
@@ -137,7 +139,8 @@ class Sender:
 
     def _over_the_air(self, source: _Source, signal: Signal, snr_db: float) -> Sent:
         seconds, start = dict(source.seconds), perf_counter()
-        soft = self.channel(snr_db, noise_generator(self.seed, source.photo.name))(signal)
+        random = noise_generator(self.seed, source.photo.name)
+        soft = transport(self.channel_name, self.receiver.model, snr_db, random)(signal)
         seconds["channel"] = perf_counter() - start
 
         start = perf_counter()

@@ -7,20 +7,17 @@ A code is a modulation and coding scheme (MCS) of 3GPP TS 38.214, table 5.1.3.1-
 is the fastest that loses at most one transport block in a hundred, as measured here.
 """
 
-import importlib
 import math
-import sys
-import threading
 import warnings
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from semwave.air.channels import AWGN
 from semwave.air.iq import signal, to_complex, to_reals
+from semwave.air.sionna import sionna
 from semwave.pictures.files import read_json
 from semwave.types import Soft
 
@@ -32,15 +29,13 @@ TARGET = 0.01
 CODES = Path(__file__).with_name("codes.json")
 """MCS, or null, by k and SNR: a search takes minutes."""
 
-_importing = threading.Lock()
-
 
 class TransportBlock:
     """``size`` bits in ``k`` real symbols by MCS ``mcs``: one transport block of 5G, or several where it would be long
     and of low rate."""
 
     def __init__(self, k: int, mcs: int):
-        phy = _sionna()
+        phy = sionna()
         self.k, self.mcs = k, mcs
         bits, rate = modulation_and_rate(mcs)
         coded, parts = k // 2 * bits, 1
@@ -68,7 +63,7 @@ class TransportBlock:
 
 def modulation_and_rate(mcs: int) -> tuple[int, float]:
     """Bits a QAM symbol and code rate of the MCS with index ``mcs``."""
-    bits, rate = _sionna().nr.utils.decode_mcs_index(mcs, table_index=MCS_TABLE, is_pusch=False)
+    bits, rate = sionna().nr.utils.decode_mcs_index(mcs, table_index=MCS_TABLE, is_pusch=False)
     return int(bits), float(rate)
 
 
@@ -125,16 +120,3 @@ def block_error_rate(block: TransportBlock, snr_db: float, blocks: int | None = 
         received, _ = block.demodulate(channel(signal(block.modulate(bits))))
         lost, counted = lost + int((received != bits).any(1).sum()), counted + at_once
     return lost / counted
-
-
-def _sionna() -> ModuleType:
-    """``sionna.phy``, imported by the first who asks: that takes two seconds, which nobody else should wait.
-
-    The import reseeds torch's global generators, so their state is kept. One thread imports while the others wait, lest
-    one of them keep the state that the import has just set.
-    """
-    with _importing:
-        if "sionna.phy" in sys.modules:
-            return importlib.import_module("sionna.phy")
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            return importlib.import_module("sionna.phy")
