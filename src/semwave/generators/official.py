@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from semwave.errors import SemwaveError
+from semwave.pictures.arrays import check_finite
+from semwave.pictures.files import FILE, kind_of
 
 SIZES = {
     "size": "size",
@@ -33,6 +35,8 @@ SIZES = {
 }
 """What ``args`` calls a field of :class:`semwave.generators.semantic_stylegan.Architecture`."""
 SHOWN = 5
+LARGEST_CHECKPOINT = 2**32
+"""Bytes; generator, discriminator and optimisers of 512 px have a quarter of that."""
 
 
 @contextmanager
@@ -55,10 +59,12 @@ def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         SemwaveError: no file, a damaged one, one with anything but tensors, plain values and an argparse.Namespace in
-            it, or no checkpoint of this generator.
+            it, weights that are not finite, or no checkpoint of this generator.
     """
-    if not path.is_file():
+    if kind_of(path) != FILE:
         raise SemwaveError(f"there is no checkpoint {path}")
+    if path.stat().st_size > LARGEST_CHECKPOINT:
+        raise SemwaveError(f"{path} has more than {LARGEST_CHECKPOINT >> 30} GiB, as no checkpoint of this generator")
     try:
         with _namespace_alone():
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -75,6 +81,7 @@ def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise SemwaveError(f"{path} is no checkpoint of Semantic StyleGAN: it has no weights g_ema or no sizes args")
     if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()):
         raise SemwaveError(f"{path} is no checkpoint of Semantic StyleGAN: g_ema holds more than named tensors")
+    check_finite(path, dict(state))
     sizes = {ours: vars(args)[theirs] for theirs, ours in SIZES.items() if theirs in vars(args)}
     if isinstance(parts := sizes.get("transparent"), list):
         sizes["transparent"] = tuple(parts)

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from semwave.generators.semantic_stylegan.architecture import Architecture, Rend
 from semwave.generators.semantic_stylegan.local import LocalGenerators, PositionEmbedding
 from semwave.generators.semantic_stylegan.render import RenderNet
 from semwave.generators.stylegan2 import mapping
+from semwave.pictures.arrays import check_finite, read_safetensors
 from semwave.pictures.files import write_bytes
 from semwave.types import Drawing
 
@@ -69,12 +69,12 @@ class SemanticStyleGAN(nn.Module):
             SemwaveError: no such file, or one that holds no such generator.
         """
         try:
-            with safe_open(path, "pt") as file:
-                sizes = json.loads((file.metadata() or {})[METADATA])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state, about = read_safetensors(path, "")
+            sizes = json.loads(about[METADATA])
             architecture = Architecture(**sizes | {"transparent": tuple(sizes["transparent"])})
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        except (SemwaveError, KeyError, TypeError, ValueError, RecursionError):
             raise SemwaveError(f"{path}: holds no Semantic StyleGAN; make one with 'semwave train'") from None
+        check_finite(path, state)
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), path)
         generator = cls(architecture)
