@@ -1,4 +1,4 @@
-"""semwave as a scheme: one inversion for all of them, fitted codecs that a receiver accepts, smaller pictures enlarged."""
+"""semwave as a scheme: one inversion for all, fitted codecs that a receiver accepts, smaller pictures enlarged."""
 
 from dataclasses import replace
 

@@ -1,6 +1,7 @@
 """One contract for every scheme: a picture of the same size, k and SNR as they say, the same bits again, facts."""
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def recording(kind):
     """A channel class like ``kind`` that keeps what entered, what left, and the fading, of every use."""
 
     class Recording(kind):
-        uses = []
+        uses: ClassVar[list] = []
 
         def receive(self, iq):
             received, fading, noise = super().receive(iq)
