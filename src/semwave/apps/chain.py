@@ -26,8 +26,7 @@ from semwave.apps.options import (
     model_file,
 )
 from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix
-from semwave.errors import SemwaveError
-from semwave.pictures.files import printable
+from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 PARTIAL_FAILURE = 2

@@ -15,8 +15,7 @@ from semwave import __version__
 from semwave.apps import chain, evaluate, measuring, privacy, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
-from semwave.errors import SemwaveError
-from semwave.pictures.files import printable
+from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, MODELS, config_of
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
@@ -69,7 +68,7 @@ def one_line_errors() -> Iterator[None]:
         message, code = "there is not enough memory for this; send fewer or smaller pictures at once", BAD_INPUT
     else:
         return
-    typer.echo(f"semwave: {printable(message)}", err=True)
+    typer.echo(f"semwave: {printable(message.replace(chr(10), ' '))}", err=True)
     raise typer.Exit(code)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from semwave.apps.options import LpipsWeights
 from semwave.apps.outputs import check_outputs, check_page
-from semwave.pictures.files import printable
+from semwave.errors import printable
 
 TITLE = "# Results"
 

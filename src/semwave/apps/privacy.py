@@ -7,8 +7,7 @@ import typer
 
 from semwave.apps.options import LpipsWeights, ModelName, Seed, model_file
 from semwave.apps.outputs import check_outputs, check_page, check_suffix
-from semwave.errors import SemwaveError
-from semwave.pictures.files import printable
+from semwave.errors import SemwaveError, printable
 from semwave.privacy.settings import Mode, Privacy
 from semwave.zoo import DEFAULT, config_of
 

@@ -21,10 +21,10 @@ from semwave.air.channels import channel_class
 from semwave.air.iq import checked_snr
 from semwave.air.ratio import ratio_text, snr_text, source_numbers
 from semwave.air.seeds import noise_generator
-from semwave.errors import SemwaveError
+from semwave.errors import SemwaveError, printable
 from semwave.pictures import files, images
 from semwave.pictures.console import bars
-from semwave.pictures.files import FOLDER, MISSING, kind_of, printable
+from semwave.pictures.files import FOLDER, MISSING, kind_of
 from semwave.pictures.grid import side_by_side
 from semwave.pictures.metrics import LPIPS, psnr
 from semwave.pictures.photos import Photo

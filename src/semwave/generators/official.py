@@ -4,6 +4,7 @@ file.pt -> unpickled, tensors, plain values and argparse.Namespace alone -> g_em
 """
 
 import pickle
+import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,9 @@ def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if path.stat().st_size > LARGEST_CHECKPOINT:
         raise SemwaveError(f"{path} has more than {LARGEST_CHECKPOINT >> 30} GiB, as no checkpoint of this generator")
     try:
-        with _namespace_alone():
+        # A warning of an odd protocol is no use to whoever gets the error below.
+        with _namespace_alone(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         allowed = "tensors, plain values and an argparse.Namespace"

@@ -37,4 +37,5 @@ def read_weights(path: Path, network: nn.Module) -> None:
         else:
             network.load_state_dict(state)
     except RuntimeError as error:
-        raise SemwaveError(f"{path} holds the weights of another network: {error}") from None
+        reason = " ".join(str(error).split())
+        raise SemwaveError(f"{path} holds the weights of another network: {reason[:200]}") from None

@@ -6,7 +6,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from semwave.pictures.files import printable
+from semwave.errors import printable
 
 Item = TypeVar("Item")
 

@@ -43,12 +43,6 @@ def kind_of(path: str | os.PathLike) -> str:
     return FILE if stat.S_ISREG(mode) else FOLDER if stat.S_ISDIR(mode) else OTHER
 
 
-def printable(text: object) -> str:
-    """``text`` on one line, as any terminal and any file of UTF-8 takes it: what else is in it is escaped."""
-    line = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
-
-
 def _short(path: str | os.PathLike) -> str:
     name = str(path)
     return name if len(name) <= 200 else f"{name[:100]}...{name[-60:]}"
