@@ -68,10 +68,9 @@ def wrong_ends() -> None:
         row("phase error [degrees]", [0, 2, 5, 10, 20, 45, 90, 180], turned)
         row("gain error [dB]", [-6, -3, -1, 0, 1, 3, 6],
             lambda soft, error: replace(soft, symbols=soft.symbols * 10 ** (error / 20)))  # fmt: skip
-        row(
-            "lost symbols, known to be lost [%]", [0, 1, 5, 10, 25, 50, 90], lambda soft, share: lost(soft, share, True)
-        )
-        row("lost symbols, taken for zero [%]", [0, 1, 5, 10, 25, 50, 90], lambda soft, share: lost(soft, share, False))
+        for known, name in ((True, "known to be lost"), (False, "taken for zero")):
+            row(f"lost symbols, {name} [%]", [0, 1, 5, 10, 25, 50, 90],
+                lambda soft, share, known=known: lost(soft, share, known))  # fmt: skip
         row("symbols late by", [0, 1, 2], lambda soft, by: replace(soft, symbols=soft.symbols.roll(2 * by, 1)))
 
 

@@ -41,8 +41,12 @@ def test_a_reader_that_fails_hangs_or_says_too_much_is_noticed(tmp_path, monkeyp
     def fail(_):
         raise ValueError("no")
 
+    class Long(SemwaveError):
+        def __str__(self):
+            return "one\ntwo"
+
     def say(_):
-        raise SemwaveError("one\ntwo")
+        raise Long
 
     def hang(_):
         while True:

@@ -1,7 +1,7 @@
 """Semantic StyleGAN as a whole: from codes to pictures, and from files and to them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class SemanticStyleGAN(nn.Module):
         """
         state, sizes = read_official(Path(path))
         architecture = Architecture(**sizes)
+        _check_count(state, architecture, path)
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), Path(path))
         generator = cls(architecture)
@@ -75,6 +76,7 @@ class SemanticStyleGAN(nn.Module):
         except (SemwaveError, KeyError, TypeError, ValueError, RecursionError):
             raise SemwaveError(f"{path}: holds no Semantic StyleGAN; make one with 'semwave train'") from None
         check_finite(path, state)
+        _check_count(state, architecture, path)
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), path)
         generator = cls(architecture)
@@ -140,3 +142,14 @@ class SemanticStyleGAN(nn.Module):
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
         rendering = self.render(codes, segment=False)
         return Drawing(rendering.image, rendering.masks)
+
+
+def _check_count(state: Mapping[str, Tensor], architecture: Architecture, path: Path) -> None:
+    """Refuse sizes that the weights ``state`` of ``path`` are too few for, before a network of these sizes is made.
+
+    Raises:
+        SemwaveError: there are fewer weights than layers.
+    """
+    layers = architecture.parts * (architecture.local_layers - architecture.base_layers)
+    if len(state) < layers:
+        raise SemwaveError(f"{path} does not fit the sizes that it states; {layers} layers, but {len(state)} weights")
