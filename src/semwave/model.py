@@ -196,7 +196,7 @@ class FaceModel(nn.Module):
 
     def expected(self, symbols: Tensor) -> Tensor:
         """The picture (B, 3, 128, 128) of what arrives of codes' ``symbols`` (B, k) without noise."""
-        clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB))
+        clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB, dtype=torch.float32))
         return self._sketch(self.codes_of(symbols, clean)).float()
 
     def coarse(self, codes: Tensor) -> Tensor:
@@ -215,11 +215,14 @@ class FaceModel(nn.Module):
         """Coordinates as they arrive over AWGN at the SNR that the codec is made for; the noise is seeded."""
         beside = RESIDUAL in self.config.checked_layers(k, layers)
         codec_k = self.residuals[k].codec_k if beside else k
-        random, power = torch.Generator().manual_seed(0), noise_power(torch.tensor(TRAINING_SNR_DB))
+        random, power = (
+            torch.Generator().manual_seed(0),
+            noise_power(torch.tensor(TRAINING_SNR_DB, dtype=torch.float32)),
+        )
 
         def through(coordinates: Tensor) -> Tensor:
             symbols = self.symbols(coordinates, codec_k)
-            noise = torch.randn(symbols.shape, generator=random) * power.sqrt()
+            noise = torch.randn(symbols.shape, generator=random, dtype=torch.float32) * power.sqrt()
             return self.arrived_coordinates(symbols + noise, power.expand(len(symbols), 1))
 
         return through
@@ -244,7 +247,7 @@ class FaceModel(nn.Module):
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Codes (count, codes, code_size) of random faces."""
         layout = self.config.layout
-        styles = self.native.body.map(torch.randn(count, layout.code_size, generator=generator))
+        styles = self.native.body.map(torch.randn(count, layout.code_size, generator=generator, dtype=torch.float32))
         codes = styles[:, None].repeat(1, layout.codes, 1)
         # One style everywhere gives the same picture under any layout, so the layout is read off the picture.
         labels = self.labels(self.native(codes, INPUT).image.clamp(-1, 1), INPUT)
@@ -287,14 +290,21 @@ def load_model(name: str = DEFAULT) -> Generative:
     Raises:
         SemwaveError: an unknown name, or a file that is no such checkpoint.
     """
+    # Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.
+    with torch.random.fork_rng(devices=[]):
+        return _load_model(name)
+
+
+def _load_model(name: str) -> Generative:
     if name.endswith(SUFFIX):
         return CheckpointModel(Path(name))
     config = config_of(name)
     keep_freed_memory()
-    model = FaceModel(config_of(config.code_model)).load(MODELS[config.code_model])
+    # float(), because torch's default type is whatever the caller has chosen.
+    model = FaceModel(config_of(config.code_model)).load(MODELS[config.code_model]).float()
     if config.codes:
         weights = MODELS[name] / "generator.safetensors"
-        model.draw_with(config, load_generator(config.generator, weights, model.space))
+        model.draw_with(config, load_generator(config.generator, weights, model.space)).float()
         model.folders = (*model.folders, MODELS[name])
     model = model.eval().requires_grad_(False)
     model.encoder.in_bf16()

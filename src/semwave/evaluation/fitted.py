@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from semwave.air.channels import noisy
@@ -28,6 +27,8 @@ from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
 from semwave.latent.space import used_coordinates
 from semwave.model import FaceModel, load_face_model
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
@@ -87,7 +88,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     path = folder / f"source-{name}-{weights_digest(name, ())}-{digest}-{seed}.pt"
     if not path.is_file():
         save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
-    kept = torch.load(path, weights_only=True)
+    kept = read_torch(path, "delete it, and it is made again")
     photos, layout = int(kept["photos"]), model.config.layout
     return {
         flow: Source(kept[f"{kind}.n"], photos, kept[f"{kind}.held_out"], kept[f"{kind}.metric"], layout)

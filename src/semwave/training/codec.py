@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +11,8 @@ from semwave.air.channels import noisy
 from semwave.air.iq import checked_snr, noise_power
 from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.model import FaceModel
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, SKETCH, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
@@ -68,7 +69,7 @@ def photo_codes(model: FaceModel, images: Tensor, path: Path) -> Tensor:
     """What :func:`coordinates_of` gives of ``images``, fp16; kept in ``path`` and read from there the next time."""
     if not path.exists():
         save_tensors(coordinates_of(model, images).half(), path)
-    return torch.load(path, weights_only=True)
+    return read_torch(path, "delete it, and it is made again")
 
 
 def sensitivity(
