@@ -144,7 +144,7 @@ class SemanticStyleGAN(nn.Module):
         return Drawing(rendering.image, rendering.masks)
 
 
-def _check_count(state: Mapping[str, Tensor], architecture: Architecture, path: Path) -> None:
+def _check_count(state: Mapping[str, Tensor], architecture: Architecture, path: Path | str) -> None:
     """Refuse sizes that the weights ``state`` of ``path`` are too few for, before a network of these sizes is made.
 
     Raises:
