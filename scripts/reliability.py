@@ -131,8 +131,8 @@ def long_run(sends: int) -> None:
     for count in range(sends + 1):
         if count in {1, 10, sends} or (count and count % max(sends // 5, 1) == 0):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            print(f"| {count} | {pages * os.sysconf('SC_PAGE_SIZE') / 2**20:.0f} | {len(os.listdir('/proc/self/fd'))} |",
-                  flush=True)  # fmt: skip
+            memory, handles = pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir("/proc/self/fd"))
+            print(f"| {count} | {memory:.0f} | {handles} |", flush=True)
         receiver(air.AWGN(SNR_DB, random=count)(transmitter(photo)))
 
 
