@@ -104,8 +104,9 @@ def seeds() -> dict[str, bytes]:
     from safetensors.torch import save
 
     from semwave.air.files import METADATA
+    from semwave.baselines.facts import Facts
     from semwave.evaluation.store import Row, keep_rows, write_csv
-    from semwave.types import Facts, Header
+    from semwave.types import Header
     from semwave.zoo import DEFAULT, MODELS
 
     found: dict[str, bytes] = {}

@@ -25,7 +25,7 @@ from semwave.pictures.frame import between
 from semwave.pictures.metrics import psnr
 from semwave.types import Soft
 
-MODEL, SNR_DB, SEEDS = "faces-512", 10.0, range(4)
+MODEL, SNR_DB, SEEDS = "faces-512", 10.0, range(2)
 BITS = """
 import sys, hashlib, torch
 from skimage.data import astronaut
@@ -63,15 +63,15 @@ def wrong_ends() -> None:
             print(f"| PSNR [dB] | {' | '.join(cells)} |\n")
 
         print(f"k = {k}, AWGN at {SNR_DB:g} dB, the astronaut, mean of {len(SEEDS)} draws of noise\n")
-        row("assumed SNR less the true one [dB]", [-20, -10, -5, -2, 0, 2, 5, 10, 20],
+        row("assumed SNR less the true one [dB]", [-20, -10, -5, 0, 5, 10],
             lambda soft, error: replace(soft, noise=soft.noise * 10 ** (-error / 10)))  # fmt: skip
-        row("phase error [degrees]", [0, 2, 5, 10, 20, 45, 90, 180], turned)
-        row("gain error [dB]", [-6, -3, -1, 0, 1, 3, 6],
+        row("phase error [degrees]", [0, 5, 10, 20, 45, 90], turned)
+        row("gain error [dB]", [-3, 3],
             lambda soft, error: replace(soft, symbols=soft.symbols * 10 ** (error / 20)))  # fmt: skip
         for known, name in ((True, "known to be lost"), (False, "taken for zero")):
-            row(f"lost symbols, {name} [%]", [0, 1, 5, 10, 25, 50, 90],
+            row(f"lost symbols, {name} [%]", [1, 10, 50],
                 lambda soft, share, known=known: lost(soft, share, known))  # fmt: skip
-        row("symbols late by", [0, 1, 2], lambda soft, by: replace(soft, symbols=soft.symbols.roll(2 * by, 1)))
+        row("complex symbols late by", [1], lambda soft, by: replace(soft, symbols=soft.symbols.roll(2 * by, 1)))
 
 
 def turned(soft: Soft, degrees: float) -> Soft:

@@ -8,8 +8,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from apps.test_cli import EXPLAINED, no_lpips, refused, semwave, transmitted  # noqa: F401
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from semwave.pictures.images import read_image
 
@@ -286,3 +289,12 @@ def test_evaluate_complains_of_the_first_thing_that_is_wrong(tmp_path, photo):
         ((*data, "--scheme", "ideal-k256"), "LPIPS"),
     ):
         assert message in refused(tmp_path, *arguments)
+
+
+def test_many_pictures_in_one_file_are_refused_before_any_is_drawn(photo, tmp_path, linear_model, monkeypatch):
+    symbols = transmitted(photo, tmp_path / "x.safetensors", "--k", 256)
+    many = torch.ones(1000, 128, 2)
+    with safe_open(symbols, "pt") as file:
+        save_file({"iq": many}, symbols, file.metadata())
+    monkeypatch.setattr(linear_model, "draw", lambda *_: pytest.fail("drawn"), raising=False)
+    assert "holds 1000 pictures" in refused(tmp_path, "receive", symbols, "--out", tmp_path / "face.png")

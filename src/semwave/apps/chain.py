@@ -236,11 +236,12 @@ def receive(
             loaded = load_model(model or made_by)
             if size is None and soft.header.size in loaded.config.sizes:
                 size = soft.header.size
+        # Before anything is drawn: a file may hold a thousand pictures' symbols.
+        if len(soft.symbols) > 1:
+            raise SemwaveError(f"{symbols}: holds {len(soft.symbols)} pictures; receive draws one")
         picture = Receiver(loaded, size)(soft)
     except SemwaveError as error:
         raise SemwaveError(str(error) if str(symbols) in str(error) else f"{symbols}: {error}") from error
-    if len(picture) > 1:
-        raise SemwaveError(f"{symbols}: holds {len(picture)} pictures; receive draws one")
     images.write_image(out, images.to_uint8(picture[0]))
     typer.echo(printable(out))
 

@@ -21,6 +21,7 @@ from semwave.errors import SemwaveError
 from semwave.generators.memory import keep_freed_memory
 from semwave.pictures.arrays import check_finite as check_finite_weights
 from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import plain_console
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -95,14 +96,14 @@ def iterate(
         check_finite_weights(checkpoint, {name: each for name, each in weights.items() if isinstance(each, Tensor)})
     generator = torch.Generator()
     columns = (
-        TextColumn(run.name),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, disable=not accelerator.is_main_process) as progress:
-        task = progress.add_task("train", total=schedule.steps, completed=first, note="")
+    with Progress(*columns, console=plain_console(), disable=not accelerator.is_main_process) as progress:
+        task = progress.add_task(run.name, total=schedule.steps, completed=first, note="")
         started = time.perf_counter()
         for step in range(first, schedule.steps):
             generator.manual_seed((schedule.seed * 1_000_003 + step) * 64 + accelerator.process_index)
