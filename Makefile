@@ -1,11 +1,12 @@
-# make demo: send a photograph over a noisy channel.  make test: lint, check types and test.  Both set up .venv first.
+# make demo: send a photograph over a noisy channel.  make test: lint, check types and test.
+# make fuzz SECONDS=60: change files for so long and have every reader read them.  All set up .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test air-tools clean
+.PHONY: demo test fuzz air-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -21,6 +22,11 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check --output-format min-text
 	$(BIN)/python -m pytest
+
+SECONDS ?= 60
+
+fuzz: $(READY)
+	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
 
 # random-face is wanted for its weights alone: what it requires is not needed.
 $(READY): pyproject.toml constraints.txt

@@ -1,5 +1,7 @@
 """What many tests need: a small model in place of the shipped ones, and pictures that it sends exactly."""
 
+import gc
+
 import numpy as np
 import pytest
 from linear_model import LinearModel
@@ -7,6 +9,15 @@ from PIL import Image
 
 from semwave import model as models
 from semwave.zoo import MODELS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_models():
+    """Models that a module made up do not stay in memory for the whole run."""
+    yield
+    if models.load_model.cache_info().currsize > len(MODELS):
+        models.load_model.cache_clear()
+        gc.collect()
 
 
 @pytest.fixture

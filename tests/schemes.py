@@ -6,8 +6,9 @@ from torch.nn import functional
 from semwave import air
 from semwave.air.channels import channel_class
 from semwave.air.link import Link
+from semwave.baselines.facts import SEMWAVE, Facts
 from semwave.evaluation.store import Row
-from semwave.types import DELIVERED, SEMWAVE, Delivered, Facts
+from semwave.types import DELIVERED, Delivered
 from semwave.zoo import LAYERS
 
 SIZE = 512

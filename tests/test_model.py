@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 
 from semwave.air.iq import noise_power, to_reals
+from semwave.coding.flow import IdentityFlow
 from semwave.errors import SemwaveError
 from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE
 from semwave.model import FaceModel, load_model
@@ -124,7 +125,7 @@ def test_the_flow_stands_between_codes_and_codec(model, codes, k):
 def test_a_model_without_a_flow(codes):
     torch.manual_seed(1)
     model = FaceModel(without_flow(CONFIG)).requires_grad_(False)
-    assert model.flow is None and set(model.files()) == FILES - {"flow"}
+    assert isinstance(model.flow, IdentityFlow) and set(model.files()) == FILES - {"flow"}
     signal = model.encode(Scene(torch.zeros(2, 3, 512, 512), codes=codes), 256)
     assert signal.header.layers == ("codes",)
     expected = model.codecs[256].encode(model.space.coordinates(codes))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from semwave.air.iq import noise_power, signal
 from semwave.baselines.checkpoint import SUFFIX, CheckpointModel
 from semwave.coding.codec import TRAINING_SNR_DB, Codec, new_codec
-from semwave.coding.flow import CodeFlow
+from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.coding.residual import Residual
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
@@ -38,7 +38,7 @@ from semwave.pictures.images import INPUT, SKETCH, coarse, resized, visible_at
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
 from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, residual_file
 
-FOLLOWING = ("parser", "generator", "space", "encoder", "corrections", "flow")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
 CLEAN_SNR_DB = 40.0
 """Es/N0 in dB at which the transmitter draws what its own codes will look like."""
 
@@ -58,7 +58,7 @@ class FaceModel(nn.Module):
         self.space = CodeSpace(layout)
         self.encoder = channels_last(Encoder(layout))
         self.corrections = Corrections(config.corrections, layout)
-        self.flow = CodeFlow(config.flow, layout) if config.flow else None
+        self.flow = CodeFlow(config.flow, layout) if config.flow else IdentityFlow()
         self.codec = nn.ModuleDict({str(codec.k): new_codec(codec, layout) for codec in config.codecs})
         self.residual = nn.ModuleDict({str(plan.k): self.new_residual(plan.k) for plan in config.residuals})
         self.folders: tuple[Path, ...] = ()
@@ -184,12 +184,11 @@ class FaceModel(nn.Module):
 
     def symbols(self, coordinates: Tensor, k: int) -> Tensor:
         """Real symbols (B, k) of mean square 1 in every image, of ``coordinates`` (B, codes, coordinates) alone."""
-        return self.codecs[k].encode(self.flow(coordinates) if self.flow else coordinates)
+        return self.codecs[k].encode(self.flow(coordinates))
 
     def arrived_coordinates(self, symbols: Tensor, noise: Tensor) -> Tensor:
         """Coordinates (B, codes, coordinates) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
-        n = self.codecs[symbols.shape[1]].decode(symbols, noise)
-        return self.flow.inverse(n) if self.flow else n
+        return self.flow.inverse(self.codecs[symbols.shape[1]].decode(symbols, noise))
 
     def codes_of(self, symbols: Tensor, noise: Tensor) -> Tensor:
         """Codes (B, codes, code_size) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
@@ -197,7 +196,7 @@ class FaceModel(nn.Module):
 
     def expected(self, symbols: Tensor) -> Tensor:
         """The picture (B, 3, 128, 128) of what arrives of codes' ``symbols`` (B, k) without noise."""
-        clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB))
+        clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB, dtype=torch.float32))
         return self._sketch(self.codes_of(symbols, clean)).float()
 
     def coarse(self, codes: Tensor) -> Tensor:
@@ -216,11 +215,14 @@ class FaceModel(nn.Module):
         """Coordinates as they arrive over AWGN at the SNR that the codec is made for; the noise is seeded."""
         beside = RESIDUAL in self.config.checked_layers(k, layers)
         codec_k = self.residuals[k].codec_k if beside else k
-        random, power = torch.Generator().manual_seed(0), noise_power(torch.tensor(TRAINING_SNR_DB))
+        random, power = (
+            torch.Generator().manual_seed(0),
+            noise_power(torch.tensor(TRAINING_SNR_DB, dtype=torch.float32)),
+        )
 
         def through(coordinates: Tensor) -> Tensor:
             symbols = self.symbols(coordinates, codec_k)
-            noise = torch.randn(symbols.shape, generator=random) * power.sqrt()
+            noise = torch.randn(symbols.shape, generator=random, dtype=torch.float32) * power.sqrt()
             return self.arrived_coordinates(symbols + noise, power.expand(len(symbols), 1))
 
         return through
@@ -245,7 +247,7 @@ class FaceModel(nn.Module):
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Codes (count, codes, code_size) of random faces."""
         layout = self.config.layout
-        styles = self.native.body.map(torch.randn(count, layout.code_size, generator=generator))
+        styles = self.native.body.map(torch.randn(count, layout.code_size, generator=generator, dtype=torch.float32))
         codes = styles[:, None].repeat(1, layout.codes, 1)
         # One style everywhere gives the same picture under any layout, so the layout is read off the picture.
         labels = self.labels(self.native(codes, INPUT).image.clamp(-1, 1), INPUT)
@@ -254,7 +256,7 @@ class FaceModel(nn.Module):
 
     def files(self) -> dict[str, nn.Module]:
         """What is kept in a file of its own."""
-        parts = {name: getattr(self, name) for name in FOLLOWING if getattr(self, name) is not None}
+        parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if name != "flow" or self.config.flow}
         parts |= {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
         return parts | {residual_file(k): residual for k, residual in self.residuals.items()}
 
@@ -288,14 +290,21 @@ def load_model(name: str = DEFAULT) -> Generative:
     Raises:
         SemwaveError: an unknown name, or a file that is no such checkpoint.
     """
+    # Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.
+    with torch.random.fork_rng(devices=[]):
+        return _load_model(name)
+
+
+def _load_model(name: str) -> Generative:
     if name.endswith(SUFFIX):
         return CheckpointModel(Path(name))
     config = config_of(name)
     keep_freed_memory()
-    model = FaceModel(config_of(config.code_model)).load(MODELS[config.code_model])
+    # float(), because torch's default type is whatever the caller has chosen.
+    model = FaceModel(config_of(config.code_model)).load(MODELS[config.code_model]).float()
     if config.codes:
         weights = MODELS[name] / "generator.safetensors"
-        model.draw_with(config, load_generator(config.generator, weights, model.space))
+        model.draw_with(config, load_generator(config.generator, weights, model.space)).float()
         model.folders = (*model.folders, MODELS[name])
     model = model.eval().requires_grad_(False)
     model.encoder.in_bf16()

@@ -5,9 +5,10 @@ import torch
 from schemes import link, smooth_picture
 
 from semwave.baselines import image_codecs
+from semwave.baselines.facts import IDEAL, SEPARATION
 from semwave.baselines.separation import Ideal, Separation
 from semwave.evaluation.scheme import deliver
-from semwave.types import DELIVERED, IDEAL, LOST, NOTHING_FITS, SEPARATION
+from semwave.types import DELIVERED, LOST, NOTHING_FITS
 
 
 @pytest.fixture(scope="module")

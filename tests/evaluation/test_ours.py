@@ -1,4 +1,4 @@
-"""semwave as a scheme: one inversion for all of them, fitted codecs that a receiver accepts, smaller pictures enlarged."""
+"""semwave as a scheme: one inversion for all of them, and codecs in place of a model's own."""
 
 from dataclasses import replace
 
@@ -8,11 +8,12 @@ from schemes import link
 
 from semwave import Receiver, SemwaveError, Transmitter
 from semwave.air.channels import AWGN
+from semwave.baselines.facts import FITTED
 from semwave.coding.codec import Codec
 from semwave.evaluation.ours import Ours, WithCodec, inversion, shipped
 from semwave.evaluation.scheme import deliver
 from semwave.model import load_face_model
-from semwave.types import FITTED, Inversion, Scene
+from semwave.types import Inversion, Scene
 from semwave.zoo import LAYERS, weights_digest
 
 

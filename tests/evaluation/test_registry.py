@@ -2,10 +2,10 @@
 
 import pytest
 
+from semwave.baselines.facts import IDEAL, SEMWAVE
 from semwave.errors import SemwaveError
 from semwave.evaluation.registry import SCHEMES, channels, find_scheme
 from semwave.evaluation.scheme import facts_of
-from semwave.types import IDEAL, SEMWAVE
 
 
 def test_the_paper_needs_every_scheme():

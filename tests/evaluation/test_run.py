@@ -10,12 +10,13 @@ from rich.console import Console
 from schemes import MeanDifference, Own
 
 from semwave import air
+from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation.run import SNRS_DB, Job, Measuring, Original, link_for, received_pictures
 from semwave.pictures.align import in_frame
 from semwave.pictures.images import read_image, to_tensor, to_uint8
 from semwave.pictures.photos import find_photos
-from semwave.types import DELIVERED, Delivered, Facts
+from semwave.types import DELIVERED, Delivered
 
 
 class Counted(Own):

@@ -3,9 +3,9 @@
 import pytest
 from schemes import Own, link
 
+from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation.scheme import deliver, facts_of
-from semwave.types import Facts
 
 
 def test_what_breaks_the_rules_is_refused(picture):

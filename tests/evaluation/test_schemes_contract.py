@@ -10,14 +10,14 @@ from semwave.air.channels import CHANNELS
 from semwave.air.link import Link
 from semwave.baselines import image_codecs, separation
 from semwave.baselines.channel_code import transport_block
+from semwave.baselines.facts import DEEP_JSCC, FITTED, IDEAL, SEMWAVE, SEPARATION
 from semwave.coding.codec import Codec
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.registry import SCHEMES
 from semwave.evaluation.scheme import deliver, facts_of
 from semwave.model import load_face_model
-from semwave.types import DEEP_JSCC, FITTED, IDEAL, SEMWAVE, SEPARATION
 
-FITTED_SCHEMES = {"fitted-k256": True, "fitted-k256-no-flow": False}
+FITTED_SCHEMES = {"fitted-k2560": True, "fitted-k2560-no-flow": False}
 NAMES = [*SCHEMES, *FITTED_SCHEMES, "own"]
 
 
@@ -27,9 +27,9 @@ def fitted_schemes():
     model = load_face_model()
     torch.manual_seed(0)
     codecs = {
-        name: WithCodec(model, Codec(256, 4).requires_grad_(False), flow) for name, flow in FITTED_SCHEMES.items()
+        name: WithCodec(model, Codec(2560, 4).requires_grad_(False), flow) for name, flow in FITTED_SCHEMES.items()
     }
-    return {name: Ours(name, "", codec, 256, inversion(model), family=FITTED) for name, codec in codecs.items()}
+    return {name: Ours(name, "", codec, 2560, inversion(model), family=FITTED) for name, codec in codecs.items()}
 
 
 @pytest.fixture
@@ -44,30 +44,30 @@ def scheme(request, fitted_schemes, untrained_networks, linear_model, monkeypatc
 def recording(kind):
     """A channel class like ``kind`` that keeps what entered, what left, and the fading, of every use."""
 
-    class Recording(kind):
-        uses = []
+    uses = []
 
+    class Recording(kind):
         def receive(self, iq):
             received, fading, noise = super().receive(iq)
-            self.uses.append((iq, received, fading))
+            uses.append((iq, received, fading))
             return received, fading, noise
 
-    return Recording
+    return Recording, uses
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("scheme", [name for name in NAMES if not name.startswith("ideal")], indirect=True)
 def test_the_snr_is_symbol_power_over_noise_power(scheme, channel, picture):
-    kind, snr_db, random = recording(CHANNELS[channel]), 7.0, torch.Generator().manual_seed(0)
+    (kind, uses), snr_db, random = recording(CHANNELS[channel]), 7.0, torch.Generator().manual_seed(0)
     count, k = 0, facts_of(scheme).k or 300
     while count < 6_000:
         over = Link(kind, snr_db, random)
         # Other pictures are other symbols: the power of QAM is one on average over those.
-        delivered = deliver(scheme, picture * 0.98 ** len(kind.uses), over)
+        delivered = deliver(scheme, picture * 0.98 ** len(uses), over)
         assert delivered.k == over.k == k
         count += over.k
-    x, y = (torch.cat([use[i].flatten() for use in kind.uses]).to(torch.complex128) for i in (0, 1))
-    fading = torch.cat([use[2].expand(use[0].numel()) for use in kind.uses])
+    x, y = (torch.cat([use[i].flatten() for use in uses]).to(torch.complex128) for i in (0, 1))
+    fading = torch.cat([use[2].expand(use[0].numel()) for use in uses])
     signal, noise = x.abs().square().mean().item(), (y - fading * x).abs().square().mean().item()
     assert signal == pytest.approx(1, abs=0.03)
     assert 10 * math.log10(signal / noise) == pytest.approx(snr_db, abs=0.25)

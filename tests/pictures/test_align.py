@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage import data, metrics, transform
 
 from semwave.errors import SemwaveError
 from semwave.pictures import align as alignment
-from semwave.pictures.align import Frame, align, crop, find_frame, frame_of, in_frame
+from semwave.pictures.align import Frame, align, choose_face, crop, find_frame, frame_of, in_frame
 
 SIZE = 256
 ASTRONAUT = data.astronaut()
@@ -89,7 +89,7 @@ def test_a_face_at_the_edge_is_mirrored_smoothly():
 def test_no_face_is_one_clear_error(name):
     photo = np.atleast_3d(getattr(data, name)())
     photo = np.broadcast_to(photo, (*photo.shape[:2], 3))
-    with pytest.raises(SemwaveError, match="no face found") as raised:
+    with pytest.raises(SemwaveError, match=r"no face found.*--no-align") as raised:
         align(photo, SIZE)
     assert "\n" not in str(raised.value)
 
@@ -162,3 +162,64 @@ def test_in_frame_only_resizes():
     assert np.array_equal(in_frame(ASTRONAUT, 512), ASTRONAUT)
     with pytest.raises(SemwaveError, match="not a square face crop"):
         in_frame(ASTRONAUT[:300], SIZE)
+
+
+def turned(image, frame, degrees):
+    """``image`` turned about its middle, nothing cut off, and where ``frame`` lies in it."""
+    photo = np.array(
+        Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=(128,) * 3)
+    )
+    sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    middle, before = np.array(photo.shape[1::-1]) / 2, np.array(image.shape[1::-1]) / 2
+    return photo, Frame(turn @ (frame.centre - before) + middle, turn @ frame.half)
+
+
+@pytest.mark.parametrize("degrees", [45, 90, 180, 255])
+def test_a_photo_turned_by_any_angle_gives_the_same_frame(degrees):
+    photo, expected = turned(ASTRONAUT, WHOLE, degrees)
+    assert distance(find_frame(photo), expected) < 0.02
+
+
+def covered(kind):
+    """The astronaut behind a medical mask or a bar over the eyes, in a grey photo."""
+    picture = Image.fromarray(crop(ASTRONAUT, WHOLE, 512))
+    draw = ImageDraw.Draw(picture)
+    if kind == "mask":
+        draw.polygon([(130, 300), (256, 270), (382, 300), (370, 420), (256, 480), (142, 420)], fill=(120, 170, 200))
+    else:
+        draw.rectangle((100, 215, 411, 274), fill=0)
+    photo = np.full((900, 900, 3), 150, np.uint8)
+    photo[194:706, 194:706] = np.array(picture)
+    return photo
+
+
+@pytest.mark.parametrize("kind", ["mask", "bar"])
+def test_a_covered_face_is_found_by_a_second_look(kind):
+    frame = find_frame(covered(kind))
+    assert distance(frame, Frame(np.array([450.0, 450.0]), np.array([256.0, 0.0]))) < 0.1
+
+
+def test_of_several_faces_the_one_asked_for_is_taken_and_the_largest_with_a_note():
+    half = np.array(Image.fromarray(ASTRONAUT).resize((400, 400), Image.Resampling.LANCZOS))
+    photo = np.full((600, 1000, 3), 200, np.uint8)
+    photo[:400, :400], photo[88:, 488:] = half, ASTRONAUT
+    largest = choose_face(photo)
+    assert np.linalg.norm(largest.frame.centre - FACE - [488, 88]) < 20
+    assert "2 faces found, the largest was taken" in largest.note and "--face 2" in largest.note
+    second = choose_face(photo, 2)
+    assert second.note == "" and np.linalg.norm(second.frame.centre - FACE * 400 / 512) < 20
+    with pytest.raises(SemwaveError, match="there is no face 5; 2 found, --face takes 1 to 2"):
+        choose_face(photo, 5)
+    assert choose_face(ASTRONAUT).note == ""
+
+
+def test_most_of_what_only_resembles_a_face_is_refused(monkeypatch):
+    # Whatever a detector claims: where landmarks move about there is no face.
+    refused, boxes = 0, [(x, y) for x in (0, 130, 260) for y in (0, 130, 260)]
+    photo = np.ascontiguousarray(data.coffee()[:400, 100:500])
+    for x, y in boxes:
+        box = type("Found", (), {"rect": alignment.dlib_module().rectangle(x, y, x + 139, y + 139)})
+        monkeypatch.setattr(alignment, "_cnn_detector", lambda box=box: lambda *_: [box])
+        refused += not alignment._find_by_cnn(photo)
+    assert refused > len(boxes) / 2

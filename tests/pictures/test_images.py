@@ -1,5 +1,8 @@
 import io
 import json
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,6 +195,80 @@ def test_too_many_bytes(tmp_path, monkeypatch):
     path.write_bytes(encoded(Image.fromarray(PHOTO)))
     monkeypatch.setattr(images, "MAX_BYTES", 2**10)
     assert "MiB" in refusal(path)
+
+
+MEASURED = """
+import re, sys
+from pathlib import Path
+from semwave.errors import SemwaveError
+from semwave.pictures import images
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+before = peak()
+for path in sys.argv[1:]:
+    try:
+        print(*images.read_image(path).shape, peak() - before, sep=" ")
+    except SemwaveError as error:
+        print(error, peak() - before)
+"""
+
+
+def test_memory_is_bounded_whatever_a_header_says(tmp_path):
+    cases = (
+        ("large.avif", "RGB", (9000, 9000), {"speed": 10}, "take about 13.. MiB of memory"),
+        ("deep.png", "I;16", (9000, 9000), {"compress_level": 1}, "take about 38. MiB of memory"),
+        ("less-deep.png", "I;16", (7000, 7000), {"compress_level": 1}, "7000 7000 3"),
+        ("large.jpg", "RGB", (9000, 9000), {}, "4500 4500 3"),
+    )
+    for name, mode, size, options, _ in cases:
+        Image.new(mode, size, 1000 if mode == "I;16" else 100).save(tmp_path / name, **options)
+    command = [sys.executable, "-c", MEASURED, *(str(tmp_path / name) for name, *_ in cases)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Each figure is the peak so far.
+    for line, (name, *_, said) in zip(done.stdout.splitlines(), cases, strict=True):
+        assert re.search(said, line), (name, line)
+        assert float(line.split()[-1]) < 450, (name, line)
+
+
+def test_large_jpegs_are_read_at_a_half_where_memory_is_short(tmp_path, monkeypatch):
+    Image.fromarray(PHOTO).resize((640, 480)).save(tmp_path / "a.jpg", quality=95)
+    Image.fromarray(PHOTO).resize((640, 480)).save(tmp_path / "a.jp2")
+    Image.fromarray(PHOTO).resize((640, 480)).save(tmp_path / "a.png")
+    whole = {path: read_image(path) for path in sorted(tmp_path.iterdir())}
+    monkeypatch.setattr(images, "MOST_MEMORY", 2**20)
+    for path, picture in whole.items():
+        if path.suffix == ".png":
+            assert "MiB of memory" in refusal(path)
+            continue
+        half = read_image(path)
+        assert half.shape[0] in (240, 120) and half.shape[1] * 3 == half.shape[0] * 4
+        small = np.array(Image.fromarray(picture).resize(half.shape[1::-1], Image.Resampling.BOX), float)
+        assert np.abs(small - half).mean() < 8
+
+
+def test_what_decodes_a_pixel_at_a_time_is_read_only_if_small(tmp_path):
+    small, large = tmp_path / "a.ppm", tmp_path / "b.ppm"
+    small.write_bytes(b"P6 20 20 300\n" + b"\0\1" * 1200)
+    large.write_bytes(b"P6 2000 2000 300\n" + b"\0\1" * 12_000_000)
+    assert read_image(small).shape == (20, 20, 3)
+    assert "too long" in refusal(large)
+
+
+def test_libraries_say_nothing_by_themselves(tmp_path, capfd):
+    content = encoded(Image.fromarray(PHOTO), "TIFF", compression="tiff_lzw")
+    deflated = encoded(Image.fromarray(PHOTO), "TIFF", compression="tiff_adobe_deflate")
+    for i, whole in enumerate((content, deflated)):
+        for cut in range(8, len(whole), len(whole) // 23):
+            broken = bytearray(whole)
+            broken[cut : cut + 8] = b"\xff" * 8
+            try:
+                read_bytes(tmp_path, bytes(broken))
+            except SemwaveError as error:
+                assert str(tmp_path) in str(error), i
+    print("still heard", file=sys.stderr)
+    assert capfd.readouterr().err == "still heard\n"
 
 
 def test_every_level_survives_the_tensor():

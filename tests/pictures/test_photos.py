@@ -38,6 +38,49 @@ def test_a_list_names_photos_beside_it_or_in_its_images_folder(tmp_path, photo):
             find_photos([listing])
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffa\nb.png\n",
+        "a\r\nb.png\r\n",
+        "\ufeff# photographs of 2026\r\n\r\n  a  \r\n#b is blurred\r\nb.png",
+        "a\rb.png\r",
+        "\n\n\ta\nb.png\n\n",
+    ],
+)
+def test_a_list_is_read_as_people_write_it(content, tmp_path):
+    (tmp_path / "images").mkdir()
+    for path in (tmp_path / "images" / "a.jpg", tmp_path / "b.png"):
+        path.write_bytes(b"")
+    (tmp_path / "list.txt").write_bytes(content.encode())
+    found = [photo.path for photo in find_photos([tmp_path / "list.txt"])]
+    assert found == [tmp_path / "images" / "a.jpg", tmp_path / "b.png"]
+
+
+def test_a_photo_whose_name_starts_like_a_comment_is_found(tmp_path):
+    (tmp_path / "#1.png").write_bytes(b"")
+    (tmp_path / "list.txt").write_text("#1.png\n# a comment\n")
+    assert [photo.path.name for photo in find_photos([tmp_path / "list.txt"])] == ["#1.png"]
+    (tmp_path / "list.txt").write_text("# a comment alone\n")
+    with pytest.raises(SemwaveError, match="empty"):
+        find_photos([tmp_path / "list.txt"])
+
+
+def test_names_that_no_file_can_have_are_refused_and_long_ones_shortened(tmp_path):
+    for name in ("a" * 300, "a\0b"):
+        with pytest.raises(SemwaveError, match="check the name") as caught:
+            find_photos([tmp_path / name])
+        assert len(str(caught.value)) < 400
+        (tmp_path / "list.txt").write_text(f"{name}\n")
+        with pytest.raises(SemwaveError, match="neither beside the list"):
+            find_photos([tmp_path / "list.txt"])
+    paths = [tmp_path / ("é" * 120 + end) for end in ("1.png", "2.png")]
+    for path in paths:
+        path.write_bytes(b"")
+    names = [photo.name for photo in find_photos(paths)]
+    assert len(set(names)) == 2 and all(len(name.encode()) <= 160 for name in names)
+
+
 def test_photos_of_one_name_get_names_of_their_own(tmp_path):
     paths = [tmp_path / name for name in ("x.png", "x.jpg", "x-2.png")]
     for path in paths:

@@ -18,8 +18,8 @@ def test_a_mask_removes_its_pixels_before_the_face_is_looked_for(monkeypatch):
     seen = []
     monkeypatch.setattr(
         align,
-        "find_frame",
-        lambda picture: seen.append(picture) or align.Frame(np.array([60.0, 45]), np.array([50.0, 5])),
+        "choose_face",
+        lambda picture, _: seen.append(picture) or align.Choice(align.Frame(np.array([60.0, 45]), np.array([50.0, 5]))),
     )
     pictures = [
         photo,

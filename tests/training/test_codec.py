@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from semwave.coding.flow import IdentityFlow
 from semwave.latent.layout import FACES
 from semwave.model import FaceModel, load_face_model
 from semwave.training.codec import SNR_DB, code_metric, draw_snr_db, through_channel, train_detail
@@ -44,7 +45,7 @@ def test_gradients_pass_the_channel():
 def test_the_metric_of_codes_is_one_on_average():
     model = load_face_model("faces-512")
     coordinates = model.coordinates(model.sample(2, seeded()))
-    metric = code_metric(model, coordinates, None, 4, 0)
+    metric = code_metric(model, coordinates, IdentityFlow(), 4, 0)
     assert metric.shape == (FACES.codes, FACES.coordinates, FACES.coordinates)
     assert metric.diagonal(0, 1, 2).mean().item() == pytest.approx(1, rel=1e-4)
     torch.testing.assert_close(metric, metric.mT)

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from semwave.air.iq import soft, to_complex, to_reals
 from semwave.errors import SemwaveError
-from semwave.pictures.files import structured, write_array, write_bytes
+from semwave.pictures.arrays import read_npy, read_safetensors
+from semwave.pictures.files import FILE, STREAM, kind_of, structured, write_array, write_bytes
 from semwave.types import Header, Signal, Soft
 from semwave.zoo import LARGEST_K
 
@@ -48,7 +49,7 @@ def write_signal(path: Path | str, signal: Signal) -> None:
 
 def check_suffix(path: Path) -> None:
     """Raises :class:`SemwaveError` for a name that no file of symbols has."""
-    if path.suffix not in (SUFFIX, PLAIN):
+    if path.suffix not in (SUFFIX, PLAIN) and kind_of(path) != STREAM:
         raise SemwaveError(f"{path}: symbols are written as {SUFFIX} (with a header) or {PLAIN} (without)")
 
 
@@ -75,6 +76,10 @@ def read_header(path: Path | str) -> Header:
         SemwaveError: no such file, not one of symbols, or a header that is damaged or of another version.
     """
     try:
+        if kind_of(path) != FILE:
+            raise FileNotFoundError(path)
+        if Path(path).stat().st_size > LARGEST_BYTES:
+            raise SemwaveError(f"{path}: a file of symbols has at most {LARGEST_BYTES // 2**20} MiB")
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError):
@@ -99,8 +104,6 @@ def read_soft(path: Path | str, snr_db: float) -> Soft:
     damaged = SemwaveError(
         f"{path}: the symbols are not those that the header tells of; get an intact copy of the file"
     )
-    if path.stat().st_size > LARGEST_BYTES:
-        raise SemwaveError(f"{path}: a file of symbols has at most {LARGEST_BYTES // 2**20} MiB")
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
@@ -111,11 +114,9 @@ def read_soft(path: Path | str, snr_db: float) -> Soft:
                 raise damaged
             if not 1 <= batch <= LARGEST_BATCH:
                 raise damaged
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError):
+        tensors, _ = read_safetensors(path, "get an intact copy of the file", LARGEST_BYTES, ("F32",))
+    except (SafetensorError, OSError, ValueError, SemwaveError):
         raise damaged from None
-    if any(tensor.dtype != torch.float32 for tensor in tensors.values()):
-        raise damaged
     symbols = to_reals(torch.view_as_complex(tensors["iq"].contiguous()))
     if "noise" not in tensors:
         return soft(symbols, snr_db, header)
@@ -134,17 +135,13 @@ def read_plain(path: Path | str, snr_db: float, header: Header) -> Soft:
 
 def read_array(path: Path | str) -> Tensor:
     """Symbols (k,) of a .npy array of shape (k,) or (1, k) float32. Raises as :func:`read_plain`."""
-    try:
-        # Mapped, so that a header that promises more than the file holds is refused and nothing is unpickled.
-        symbols = np.lib.format.open_memmap(path, mode="r")
-    except OSError as error:
-        raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check the name") from None
-    except Exception:  # a hostile header fails in nearly any way
-        raise SemwaveError(f"{path}: not a plain .npy array; give what 'semwave transmit' writes") from None
-    if symbols.dtype != np.float32:
-        raise SemwaveError(f"{path}: symbols must be float32, not {symbols.dtype}")
-    if symbols.ndim != 1 and not (symbols.ndim == 2 and len(symbols) == 1):
-        raise SemwaveError(f"{path}: symbols must be one row of k numbers, not of shape {symbols.shape}")
-    if not 2 <= symbols.size <= LARGEST_K:
-        raise SemwaveError(f"{path}: a picture has 2 to {LARGEST_K} symbols, not {symbols.size}")
-    return torch.tensor(np.array(symbols)).reshape(-1)
+
+    def judge(kind: np.dtype, shape: tuple[int, ...]) -> None:
+        if kind != np.float32:
+            raise SemwaveError(f"{path}: symbols must be float32, not {kind}")
+        if len(shape) != 1 and not (len(shape) == 2 and shape[0] == 1):
+            raise SemwaveError(f"{path}: symbols must be one row of k numbers, not of shape {shape}")
+        if not 2 <= shape[-1] <= LARGEST_K:
+            raise SemwaveError(f"{path}: a picture has 2 to {LARGEST_K} symbols, not {shape[-1]}")
+
+    return torch.from_numpy(read_npy(path, judge, "what 'semwave transmit' writes")).reshape(-1)

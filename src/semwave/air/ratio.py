@@ -33,3 +33,13 @@ def k_of_ratio(ratio: str, size: int, offered: Iterable[int]) -> int:
             return k
     there_are = ", ".join(f"{ratio_text(k, size)} (k = {k})" for k in offered)
     raise SemwaveError(f"ratio '{ratio}' is not offered at {size}x{size}; there are {there_are}")
+
+
+def snr_text(snr_db: float) -> str:
+    """``snr_db`` as it stands in names of files: short, and another one for every other SNR.
+
+    >>> snr_text(10.0), snr_text(10.0000001)
+    ('10', '10.0000001')
+    """
+    short = f"{snr_db:g}"
+    return short if float(short) == snr_db else repr(float(snr_db))

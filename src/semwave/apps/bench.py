@@ -4,14 +4,12 @@ Stages are timed in this process by :mod:`torch.utils.benchmark`; import, load a
 processes, as a user meets them.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -38,6 +36,18 @@ STARTING = (
     "import semwave.model; c = now(); semwave.Transmitter({name!r}); "
     "print(b - a, c - b, now() - c)"
 )
+
+
+LAUNCHER = """
+import os, subprocess, sys
+from time import perf_counter
+start = perf_counter()
+process = subprocess.Popen(sys.argv[1:], stderr=subprocess.STDOUT)
+_, status, usage = os.wait4(process.pid, 0)
+print(f"\\n{perf_counter() - start} {usage.ru_maxrss / 1024}")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Runs a command from a small process: Linux counts the memory of the process that starts one as that one's own."""
 
 
 @dataclass(frozen=True)
@@ -167,11 +177,10 @@ def _timing(stage: str, seconds: list[float] | tuple[float, ...]) -> Timing:
 
 def _run(command: list[str]) -> tuple[float, float, str]:
     """Wall-clock seconds, peak memory in MiB and output of ``command``."""
-    start = perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        output = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    with subprocess.Popen([sys.executable, "-c", LAUNCHER, *command], stdout=subprocess.PIPE, text=True) as launcher:
+        output = launcher.stdout.read() if launcher.stdout else ""
+    if launcher.returncode:
         raise SemwaveError(f"{' '.join(command[:4])} failed: {output.strip()[-300:]}")
-    return perf_counter() - start, usage.ru_maxrss / 1024, output
+    output, _, measured = output.rstrip("\n").rpartition("\n")
+    seconds, memory = map(float, measured.split())
+    return seconds, memory, output

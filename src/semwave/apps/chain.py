@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from semwave.apps import privacy
 from semwave.apps.options import (
     CodesOnly,
+    Face,
     Invert,
     Ks,
     LpipsWeights,
@@ -23,8 +23,10 @@ from semwave.apps.options import (
     chosen_layers,
     chosen_lpips,
     chosen_start,
+    model_file,
 )
-from semwave.errors import SemwaveError
+from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix
+from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 PARTIAL_FAILURE = 2
@@ -45,6 +47,7 @@ def send(
     codes_only: CodesOnly = False,
     size: Size = None,
     no_align: NoAlign = False,
+    face: Face = None,
     invert: Invert = Start.encoder,
     refine_steps: RefineSteps = None,
     perceptual: Annotated[
@@ -66,11 +69,13 @@ def send(
     """Send photographs through the whole chain.
 
     Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image.
-    --ratio, --k and --snr may be given several times; each photo is then inverted once and sent with all.
+    --ratio, --k and --snr may be given several times; each photo is then inverted once and sent with all. Pictures and
+    the report of an earlier run under the same names are replaced.
     """
     from semwave.air.iq import checked_snr
-    from semwave.apps.send import Sender, send_photos, summary
+    from semwave.apps.send import Sender, picture_names, send_photos, summary
     from semwave.model import load_model
+    from semwave.pictures.console import plain_console
     from semwave.pictures.photos import find_photos
 
     private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
@@ -78,17 +83,25 @@ def send(
     snrs_db = tuple(dict.fromkeys(snr or (10.0,)))
     for snr_db in snrs_db:
         checked_snr(snr_db, 1)
+    report = report or out / "report.json"
+    inputs = [*(photo.path for photo in found), *photos, mask, knowledge, *model_file(model)]
+    check_outputs([report], inputs, [out])
+    check_report(report)
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
+    ks = chosen_ks(loaded.config, k, ratio, size)
+    pictures = [] if no_pictures else [out / name for name in picture_names(found, ks, snrs_db)]
+    replaced = check_outputs([report, *pictures], inputs, [out])
     lpips, warning = chosen_lpips(lpips_weights)
     start, steps = chosen_start(invert, refine_steps)
     sender = Sender(
         loaded,
-        chosen_ks(loaded.config, k, ratio, size),
+        ks,
         snrs_db,
         channel=channel,
         size=size,
         align_faces=not no_align,
+        face=face,
         layers=chosen_layers(codes_only),
         refine_steps=steps,
         start=start,
@@ -98,16 +111,21 @@ def send(
         privacy=private,
         mask=masked,
     )
-    report = report or out / "report.json"
-    rows, failures = send_photos(sender, found, out, report, not no_pictures, Console(stderr=True))
+    notes: list[str] = []
+    rows, failures = send_photos(sender, found, out, report, not no_pictures, plain_console(stderr=True), notes.append)
     if rows:
         if warning:
             typer.echo(f"semwave: {warning}", err=True)
-        console = Console()
+        console = plain_console()
         console.print(summary(rows))
-        console.print(f"report: {report}" if no_pictures else f"pictures: {out}, report: {report}", soft_wrap=True)
+        where = f"report: {printable(report)}"
+        console.print(where if no_pictures else f"pictures: {printable(out)}, {where}", soft_wrap=True)
+        if replaced:
+            notes.append(f"{printable(replaced[0].parent)}: {len(replaced)} files of an earlier run were replaced")
+    for note in notes:
+        typer.echo(f"semwave: note: {note}", err=True)
     for failure in failures:
-        typer.echo(f"semwave: {failure}", err=True)
+        typer.echo(f"semwave: {printable(failure)}", err=True)
     if failures:
         raise typer.Exit(PARTIAL_FAILURE)
 
@@ -122,6 +140,7 @@ def transmit(
     codes_only: CodesOnly = False,
     size: Size = None,
     no_align: NoAlign = False,
+    face: Face = None,
     invert: Invert = Start.encoder,
     refine_steps: RefineSteps = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")] = 0,
@@ -145,6 +164,7 @@ def transmit(
     from semwave.transmitter import Transmitter
 
     files.check_suffix(out)
+    check_outputs([out], [photo, mask, knowledge, *model_file(model)])
     private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
     picture = images.read_image(photo)
     loaded = load_model(model)
@@ -155,17 +175,19 @@ def transmit(
     start, steps = chosen_start(invert, refine_steps)
     transmitter = Transmitter(loaded, ks[0], chosen_layers(codes_only), steps, start, privacy=private)
     try:
-        frame = framed(picture, size, not no_align, masked)
+        frame = framed(picture, size, not no_align, masked, face)
         signal = transmitter(images.to_tensor(frame.read), frame.region)
     except SemwaveError as error:
         raise SemwaveError(f"{photo}: {error}") from error
     files.write_signal(out, signal)
-    typer.echo(f"{out}: {ks[0]} real symbols, {ks[0] // 2} complex")
+    if frame.note:
+        typer.echo(f"semwave: note: {printable(photo)}: {frame.note}", err=True)
+    typer.echo(f"{printable(out)}: {ks[0]} real symbols, {ks[0] // 2} complex")
 
 
 def receive(
     symbols: Annotated[Path, typer.Argument(help="The received, equalised symbols: a .safetensors file, or a .npy.")],
-    out: Annotated[Path, typer.Option(help="The picture to write: .png.")],
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, .jpg, .webp, .tif or .bmp.")],
     snr: Annotated[
         float, typer.Option(help="Es/N0 in dB at which they were received, where the file does not tell.")
     ] = 10.0,
@@ -190,6 +212,8 @@ def receive(
     from semwave.receiver import Receiver
     from semwave.types import Header
 
+    check_suffix(out, PICTURES, "a picture")
+    check_outputs([out], [symbols, *model_file(model)])
     plain = symbols.suffix == files.PLAIN
     if plain and (model is None or layers is None):
         raise SemwaveError(f"{symbols}: a .npy says nothing of itself; give --model NAME and --layers codes,residual")
@@ -212,13 +236,14 @@ def receive(
             loaded = load_model(model or made_by)
             if size is None and soft.header.size in loaded.config.sizes:
                 size = soft.header.size
+        # Before anything is drawn: a file may hold a thousand pictures' symbols.
+        if len(soft.symbols) > 1:
+            raise SemwaveError(f"{symbols}: holds {len(soft.symbols)} pictures; receive draws one")
         picture = Receiver(loaded, size)(soft)
     except SemwaveError as error:
         raise SemwaveError(str(error) if str(symbols) in str(error) else f"{symbols}: {error}") from error
-    if len(picture) > 1:
-        raise SemwaveError(f"{symbols}: holds {len(picture)} pictures; receive draws one")
-    images.write_png(out, images.to_uint8(picture[0]))
-    typer.echo(str(out))
+    images.write_image(out, images.to_uint8(picture[0]))
+    typer.echo(printable(out))
 
 
 def _layers(text: str) -> tuple[str, ...]:

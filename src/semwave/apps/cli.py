@@ -1,28 +1,52 @@
 """The ``semwave`` command. What a command needs is imported when it runs, so that help appears at once."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
 from semwave.apps import air, chain, evaluate, measuring, privacy, train
-from semwave.apps.options import ModelName, Seed, Size
-from semwave.errors import SemwaveError
+from semwave.apps.options import ModelName, Seed, Size, model_file
+from semwave.apps.outputs import check_outputs
+from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, MODELS, config_of
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 MOST_FACES = 256
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Have SIGTERM end a run as an interruption does, so that no part of a file stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End with one line on stderr where the input is at fault (exit code 2) or the user interrupts (130)."""
+    """End with one line on stderr where the input is at fault (exit code 2), the user interrupts (130) or the process
+    is asked to end (143)."""
     try:
         yield
     except SemwaveError as error:
@@ -34,9 +58,17 @@ def one_line_errors() -> Iterator[None]:
         message, code = f"{error.format_message()} (see {context.command_path} --help)", error.exit_code
     except KeyboardInterrupt:
         message, code = "interrupted; the files that are there are whole", INTERRUPTED
+    except Terminated:
+        message, code = "told to end; the files that are there are whole", TERMINATED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message, code = f"{error.filename or 'a file'}: {error.strerror or error}; choose another place", BAD_INPUT
+    except MemoryError:
+        message, code = "there is not enough memory for this; send fewer or smaller pictures at once", BAD_INPUT
     else:
         return
-    typer.echo("semwave: " + " ".join(message.split()), err=True)
+    typer.echo(f"semwave: {printable(message.replace(chr(10), ' '))}", err=True)
     raise typer.Exit(code)
 
 
@@ -50,7 +82,7 @@ class OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that ``ctx`` names."""
-        with one_line_errors():
+        with one_line_errors(), ending_cleanly():
             return super().invoke(ctx)
 
 
@@ -83,6 +115,8 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command("models")
 def list_models() -> None:
     """List the models that are shipped."""
+    from semwave.pictures.console import plain_console
+
     table = Table("model", "sizes", "k", "weights", "licence", Column("card", overflow="fold"))
     for name, folder in MODELS.items():
         config, weights = config_of(name), sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -94,7 +128,7 @@ def list_models() -> None:
             config.licence,
             config.card,
         )
-    Console().print(table)
+    plain_console().print(table)
 
 
 @app.command()
@@ -107,24 +141,22 @@ def generate(
 ) -> None:
     """Draw random faces and, beside each, its part masks in colours."""
     import torch
-    from rich.progress import track
 
     from semwave.model import load_model
     from semwave.pictures import images
+    from semwave.pictures.console import track
     from semwave.pictures.grid import coloured_parts, grid, side_by_side
 
+    check_outputs([out / f"face-{i:02d}.png" for i in range(count)] + [out / "grid.png"], model_file(model), [out])
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
-    if out.exists() and not out.is_dir():
-        raise SemwaveError(f"{out}: is not a folder; choose another --out")
     source = torch.Generator().manual_seed(seed)
     pairs = []
     with torch.no_grad():
-        console = Console(stderr=True)
-        for i in track(range(count), "faces", console=console, transient=True, disable=not console.is_terminal):
+        for i in track(range(count), "faces"):
             faces = loaded.generate(loaded.sample(1, source), size)
             pair = side_by_side(images.to_uint8(faces.image[0]), coloured_parts(faces.masks[0], size))
             images.write_png(out / f"face-{i:02d}.png", pair)
             pairs.append(pair)
     images.write_png(out / "grid.png", grid(pairs))
-    typer.echo(f"{count} faces in {out}, all of them in {out / 'grid.png'}")
+    typer.echo(f"{count} faces in {printable(out)}, all of them in {printable(out / 'grid.png')}")

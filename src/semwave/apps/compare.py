@@ -28,6 +28,8 @@ def drawn(model: Generative, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
     Raises :class:`SemwaveError` for a size above the model's.
     """
+    if size < 1:
+        raise SemwaveError(f"pictures cannot be compared at {size} px; give 1 or more")
     larger = [offered for offered in model.config.sizes if offered >= size]
     if not larger or min(larger) % size:
         raise SemwaveError(f"{model.config.name} cannot be compared at {size} px; its sizes are {model.config.sizes}")

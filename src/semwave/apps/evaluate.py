@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from semwave.apps.options import LpipsWeights
-from semwave.errors import SemwaveError
+from semwave.apps.outputs import check_outputs, check_page
+from semwave.errors import printable
+
+TITLE = "# Results"
 
 Out = Annotated[Path, typer.Option(help="Folder where measurements are kept; a run goes on from what is there.")]
 Report = Annotated[
@@ -34,23 +37,27 @@ def evaluate(
 
     PSNR and LPIPS(alex) from 0 to 20 dB. --scheme may be given several times.
     """
-    from rich.console import Console
-
     from semwave.evaluation import paper
+    from semwave.pictures.console import plain_console
     from semwave.pictures.metrics import LPIPS
 
     report = report or out / "results.md"
-    _check(out, report)
+    # In the order in which they are written: what is wrong first is said first.
+    photos = paper.photos_of(data, limit)
+    check_outputs([report], [*(photo.path for photo in photos), data / "test.txt", data / "train.txt"], [out])
+    check_page(report, TITLE, "--report")
     names = list(dict.fromkeys(scheme or (paper.PAPER,)))
     options = [*(f"--scheme {name}" for name in scheme or ()), *([f"--limit {limit}"] if limit else [])]
     options += ["--no-align"] * no_align + [f"--seed {seed}"] * bool(seed)
     command = " ".join(["semwave evaluate --data DATA --lpips-weights LPIPS", *options])
+    for name in names:
+        paper.check_scheme(name)
     lpips = LPIPS("alex", lpips_weights)
-    console = Console(stderr=True)
-    failures = paper.evaluate(names, data, out, report, limit, seed, not no_align, lpips, command, console)
-    typer.echo(f"{report}, figures in {report.with_suffix('')}")
+    console = plain_console(stderr=True)
+    failures = paper.evaluate(names, photos, data, out, report, seed, not no_align, lpips, command, console)
+    typer.echo(f"{printable(report)}, figures in {printable(report.with_suffix(''))}")
     for failure in failures:
-        typer.echo(f"semwave: {failure}", err=True)
+        typer.echo(f"semwave: {printable(failure)}", err=True)
     if failures:
         raise typer.Exit(2)
 
@@ -60,13 +67,7 @@ def draw_paper(out: Out = Path("out/evaluation"), report: Report = None) -> None
     from semwave.evaluation import paper
 
     report = report or out / "results.md"
-    _check(out, report)
+    check_outputs([report], folders=[out])
+    check_page(report, TITLE, "--report")
     for path in paper.draw(out, report):
-        typer.echo(str(path))
-
-
-def _check(out: Path, report: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise SemwaveError(f"{out}: is not a folder; choose another --out")
-    if report.suffix != ".md" or report.is_dir():
-        raise SemwaveError(f"{report}: give a file name that ends in .md to --report")
+        typer.echo(printable(path))

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from semwave.apps.options import LpipsWeights, ModelName, Seed, chosen_lpips
+from semwave.apps.options import LpipsWeights, ModelName, Seed, chosen_lpips, model_file
+from semwave.apps.outputs import check_outputs, check_report
 from semwave.zoo import DEFAULT, MODELS
 
 
@@ -23,11 +23,13 @@ def bench(
 
     Medians over the repetitions; the spread is the width of their middle half.
     """
-    from rich.progress import track
-
     from semwave.apps import bench as measuring
     from semwave.evaluation.machine import machine
     from semwave.pictures import files, images
+    from semwave.pictures.console import plain_console, track
+
+    check_outputs([report], [photo, *model_file(model)])
+    check_report(report)
 
     if photo is None:
         from skimage.data import astronaut
@@ -35,14 +37,12 @@ def bench(
         picture = astronaut()
     else:
         picture = images.read_image(photo)
-    rows, console = [], Console(stderr=True)
+    rows: list[dict] = []
     measured = chain(
         measuring.processes(model, picture, runs),
         ((timing, None) for timing in measuring.stages(model, picture, seconds)),
     )
-    for timing, memory in track(
-        measured, "measuring", console=console, transient=True, disable=not console.is_terminal
-    ):
+    for timing, memory in track(measured, "measuring"):
         rows.append(measuring.as_row(timing, memory))
     if report is not None:
         files.write_json(report, {"machine": machine(), "stages": rows})
@@ -50,7 +50,7 @@ def bench(
     for row in rows:
         figures = (f"{row['median']:.4f}", f"{row['spread']:.4f}", str(row["runs"]), f"{row['images_per_second']:.1f}")
         table.add_row(str(row["stage"]), *figures, f"{row['peak_memory_mib']:.0f}" if "peak_memory_mib" in row else "")
-    Console().print(table)
+    plain_console().print(table)
     typer.echo(", ".join(f"{name}: {value}" for name, value in machine().items()))
     invert = next(row["median"] for row in rows if row["stage"] == "invert")
     typer.echo(
@@ -67,7 +67,7 @@ def compare(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="A model; may be given several times (default: all).")
     ] = None,
-    size: Annotated[int, typer.Option(help="Pixels at which they are compared.")] = 128,
+    size: Annotated[int, typer.Option(min=1, help="Pixels at which they are compared.")] = 128,
     pairs: Annotated[int, typer.Option(min=0, help="Pairs of random faces that swap a part.")] = 100,
     refine_steps: Annotated[int, typer.Option(min=0, help="Steps of gradient descent of the inversion.")] = 0,
     seed: Seed = 0,
@@ -79,23 +79,21 @@ def compare(
     Two codes of a part are swapped between random faces; "inside" is the share of the squared change that lies within
     that part's mask, grown by 5 % of the width.
     """
-    from rich.progress import track
-
     from semwave.apps import compare as comparison
     from semwave.model import load_model
     from semwave.pictures import files
+    from semwave.pictures.console import plain_console, track
     from semwave.pictures.photos import find_photos
 
     found = [photo.path for photo in find_photos(photos)] if photos else []
+    check_outputs([report], [*found, *(photos or ()), *(file for name in model or () for file in model_file(name))])
+    check_report(report)
     models = [load_model(name) for name in model or MODELS]
     lpips, warning = chosen_lpips(lpips_weights)
-    rows, console = [], Console(stderr=True)
-    shown = {"console": console, "transient": True, "disable": not console.is_terminal}
+    rows = []
     for loaded in models:
-        shares = comparison.locality(
-            loaded, size, track(range(pairs), f"{loaded.config.name}: swapping", **shown), seed
-        )
-        inverting = track(found, f"{loaded.config.name}: inverting", **shown)
+        shares = comparison.locality(loaded, size, track(range(pairs), f"{loaded.config.name}: swapping"), seed)
+        inverting = track(found, f"{loaded.config.name}: inverting")
         quality = list(comparison.inversion(loaded, inverting, size, refine_steps, lpips))
         rows.append(comparison.row(loaded, size, shares, quality))
         if report is not None:
@@ -110,7 +108,7 @@ def compare(
     table.add_row("photos", *(str(row["photos"]) for row in rows))
     table.add_row("PSNR [dB]", *(_figure(row["psnr_db"], ".2f") for row in rows))
     table.add_row("LPIPS(alex)", *(_figure(row["lpips_alex"], ".3f") for row in rows))
-    Console().print(table)
+    plain_console().print(table)
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -43,6 +43,10 @@ Size = Annotated[
     typer.Option(help="Width and height of the picture in pixels (default: the model's own)."),
 ]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The picture is an aligned square face already.")]
+Face = Annotated[
+    int | None,
+    typer.Option("--face", min=1, help="The face to take of several, 1 the largest (default: 1, with a note)."),
+]
 RefineSteps = Annotated[
     int | None,
     typer.Option(help="Steps of gradient descent (default: none after encoder, 80 with --invert optimise)."),
@@ -50,6 +54,11 @@ RefineSteps = Annotated[
 Invert = Annotated[
     Start, typer.Option(help="encoder: the codes in one pass; optimise: gradient descent from the mean face.")
 ]
+
+
+def model_file(model: str | None) -> list[Path]:
+    """The file that --model names, if it is a checkpoint and no shipped model."""
+    return [Path(model)] if model and model.endswith(".pt") else []
 
 
 def chosen_ks(

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semwave.apps.options import LpipsWeights, ModelName, Seed
-from semwave.errors import SemwaveError
+from semwave.apps.options import LpipsWeights, ModelName, Seed, model_file
+from semwave.apps.outputs import check_outputs, check_page, check_suffix
+from semwave.errors import SemwaveError, printable
 from semwave.privacy.settings import Mode, Privacy
 from semwave.zoo import DEFAULT, config_of
 
@@ -102,30 +103,31 @@ def build_knowledge(
     The prototypes are codes of faces in the data set. The knowledge base that comes with the model is made of
     generated faces alone.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from semwave.model import load_model
+    from semwave.pictures.console import track
+    from semwave.pictures.files import FOLDER, kind_of
+    from semwave.pictures.photos import find_photos
     from semwave.privacy import faces
     from semwave.privacy.knowledge import build
     from semwave.privacy.protection import part_model
 
     if (source is None) == (generated == 0):
         raise SemwaveError("give either a folder of photos or a file of codes, or --generated N")
+    check_suffix(out, (".safetensors", ""), "a knowledge base")
+    photos = find_photos([source]) if source and kind_of(source) == FOLDER else []
+    check_outputs([out], [source, *(photo.path for photo in photos), *model_file(model)])
     loaded = part_model(load_model(model))
     if source is None:
         name, count, codes = f"{generated} generated faces", generated, faces.generated(loaded, generated, seed)
-    elif source.is_dir():
+    elif photos:
         count, codes = faces.of_photos(loaded, source, not no_align)
         name = f"{count} photos"
     else:
         batches = faces.read_codes(source)
         name, count, codes = f"{sum(map(len, batches))} codes", len(batches), batches
-    console = Console(stderr=True)
-    codes = track(codes, "faces", total=count, console=console, transient=True, disable=not console.is_terminal)
-    built = build(loaded, codes, name, seed=seed)
+    built = build(loaded, track(codes, "faces", total=count), name, seed=seed)
     built.save(out)
-    typer.echo(f"{out}: {built.total} faces, {len(built.prototypes)} prototypes")
+    typer.echo(f"{printable(out)}: {built.total} faces, {len(built.prototypes)} prototypes")
 
 
 @knowledge.command("show")
@@ -134,20 +136,20 @@ def show_knowledge(
     model: ModelName = DEFAULT,
 ) -> None:
     """Say what a knowledge base holds."""
-    from rich.console import Console
     from rich.table import Table
 
+    from semwave.pictures.console import plain_console
     from semwave.privacy.knowledge import load_knowledge
 
     config = config_of(model)
     layout, base = config.layout, load_knowledge(config, file)
-    table = Table("part", "faces", "|average|", "spread", title=f"{base.made_for}: {base.made_from}")
+    table = Table("part", "faces", "|average|", "spread", title=printable(f"{base.made_for}: {base.made_from}"))
     for part, faces in zip(layout.parts, base.faces.tolist(), strict=True):
         codes = layout.code_indices((part,))
         average = base.mean[codes].square().sum().sqrt().item()
         spread = base.spread[codes].square().sum().sqrt().item()
         table.add_row(part, str(faces), f"{average:.2f}", f"{spread:.2f}")
-    Console().print(table)
+    plain_console().print(table)
     typer.echo(f"{len(base.prototypes)} prototypes of {base.total} faces")
 
 
@@ -170,22 +172,23 @@ def draw_privacy(
 
     Measuring keeps its results in --out and goes on where it was stopped.
     """
-    from rich.console import Console
-
     from semwave.evaluation.privacy.figures import draw
-    from semwave.evaluation.privacy.measure import Measuring, measure
+    from semwave.evaluation.privacy.measure import BEGIN, Measuring, measure
     from semwave.model import load_model
+    from semwave.pictures.console import plain_console
     from semwave.pictures.metrics import LPIPS
     from semwave.privacy.protection import part_model
 
-    if out.exists() and not out.is_dir():
-        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    table = table or out / "privacy.md"
+    lists = [data / "test.txt", data / "train.txt"] if data else []
+    check_outputs([table, out / "figure-2.png", out / "figure-6.png"], [*lists, *model_file(model)], [out])
+    if data is not None:
+        check_page(table, BEGIN, "--table")
     loaded = part_model(load_model(model))
     # Before anything is drawn, so that what it lacks is said at once.
     measuring = Measuring(loaded, data, seed, LPIPS("alex", lpips_weights), limit) if data is not None else None
     for path in draw(loaded, out, size, seed):
-        typer.echo(str(path))
+        typer.echo(printable(path))
     if measuring is not None:
-        table = table or out / "privacy.md"
-        measure(measuring, out, table, Console(stderr=True))
-        typer.echo(str(table))
+        measure(measuring, out, table, plain_console(stderr=True))
+        typer.echo(printable(table))

@@ -14,16 +14,17 @@ from time import perf_counter
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
 from semwave.air.iq import checked_snr
-from semwave.air.ratio import ratio_text, source_numbers
+from semwave.air.ratio import ratio_text, snr_text, source_numbers
 from semwave.air.seeds import noise_generator
 from semwave.air.transports import check_channel, transport
-from semwave.errors import SemwaveError
+from semwave.errors import SemwaveError, printable
 from semwave.pictures import files, images
+from semwave.pictures.console import bars
+from semwave.pictures.files import FOLDER, MISSING, kind_of
 from semwave.pictures.grid import side_by_side
 from semwave.pictures.metrics import LPIPS, psnr
 from semwave.pictures.photos import Photo
@@ -36,11 +37,13 @@ from semwave.types import Header, Model, Signal
 
 @dataclass(frozen=True)
 class Sent:
-    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, and the report's row."""
+    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, the report's row, and a note on
+    how the photo was read."""
 
     sent: np.ndarray
     received: np.ndarray
     row: dict
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class _Source:
     pixels: np.ndarray
     features: list[Tensor] | None
     seconds: dict[str, float]
+    note: str = ""
 
 
 class Sender:
@@ -64,6 +68,7 @@ class Sender:
             :data:`semwave.air.transports.SAMPLED`, which a modem has to cross.
         size: width and height in pixels at which the photo is taken and drawn again; the model's own without it.
         align_faces: find the face and align it; otherwise the photo is already in the frame.
+        face: which face to take of several, 1 the largest; None for that one, with a note.
         layers: what to send, of ("codes", "residual"); None for all that the model can.
         refine_steps: steps of gradient descent of the inversion.
         start: where inversion starts, "encoder" or "mean".
@@ -86,6 +91,7 @@ class Sender:
         channel: str = "awgn",
         size: int | None = None,
         align_faces: bool = True,
+        face: int | None = None,
         layers: tuple[str, ...] | None = None,
         refine_steps: int = 0,
         start: str = "encoder",
@@ -107,7 +113,7 @@ class Sender:
             Transmitter(self.receiver.model, k, layers, refine_steps, start, distance, privacy) for k in ks
         ]
         self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
-        self.align_faces, self.lpips, self.privacy, self.mask = align_faces, lpips, privacy, mask
+        self.align_faces, self.lpips, self.privacy, self.mask, self.face = align_faces, lpips, privacy, mask, face
 
     def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
         """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
@@ -119,9 +125,9 @@ class Sender:
                 privacy names.
         """
         start = perf_counter()
-        picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask)
+        picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask, self.face)
         readable, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
-        source = _Source(photo, picture.sent, self._features(picture.sent), seconds)
+        source = _Source(photo, picture.sent, self._features(picture.sent), seconds, picture.note)
 
         scene = None
         for transmitter in self.transmitters:
@@ -150,7 +156,7 @@ class Sender:
         start = perf_counter()
         received = images.to_uint8(self.receiver.draw(message).image[0])
         seconds["generate"] = perf_counter() - start
-        return Sent(source.pixels, received, self._row(source, received, message.header, snr_db, seconds))
+        return Sent(source.pixels, received, self._row(source, received, message.header, snr_db, seconds), source.note)
 
     @torch.no_grad()
     def _features(self, picture: np.ndarray) -> list[Tensor] | None:
@@ -166,7 +172,7 @@ class Sender:
             distance = round(self.lpips.distance(source.features, features).item(), 4)
         protection = self.transmitters[0].protection
         return {
-            "photo": source.photo.path.name,
+            "photo": printable(source.photo.path.name),
             "size": self.size,
             "n": source_numbers(self.size),
             "k": header.k,
@@ -184,47 +190,62 @@ class Sender:
 
 
 def send_photos(
-    sender: Sender, photos: list[Photo], out: Path, report: Path, pictures: bool, console: Console
+    sender: Sender,
+    photos: list[Photo],
+    out: Path,
+    report: Path,
+    pictures: bool,
+    console: Console,
+    note: Callable[[str], object] = lambda _: None,
 ) -> tuple[list[dict], list[str]]:
     """Send ``photos``, write their pictures to ``out`` and, after every photo, the rows so far to ``report``.
 
-    A photo that fails does not stop the others. Returns the rows and one line for every photo that failed.
+    A photo that fails does not stop the others. An earlier run's report is replaced, as a whole, when the first photo
+    has arrived. Returns the rows and one line for every photo that failed; ``note`` is called with what else the user
+    should know.
 
     Raises:
         SemwaveError: a file cannot be written.
     """
-    if out.exists() and not out.is_dir():
+    if kind_of(out) not in (FOLDER, MISSING):
         raise SemwaveError(f"{out}: is not a folder; choose another --out")
-    if report.is_dir():
+    if kind_of(report) == FOLDER:
         raise SemwaveError(f"{report}: is a folder; give a file name to --report")
     rows: list[dict] = []
     failures: list[str] = []
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task("photos", total=len(photos))
-        steps = bars.add_task("refining", visible=False, total=sender.transmitters[0].inversion.steps)
+    with bars(console) as shown:
+        bar = shown.add_task("photos", total=len(photos))
+        steps = shown.add_task("refining", visible=False, total=sender.transmitters[0].inversion.steps)
         for photo in photos:
-            bars.update(steps, completed=0, visible=False)
+            shown.update(steps, completed=0, visible=False)
             try:
-                results = list(sender(photo, lambda step, *_: bars.update(steps, completed=step, visible=True)))
+                results = list(sender(photo, lambda step, *_: shown.update(steps, completed=step, visible=True)))
             except SemwaveError as error:
                 failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
                 continue
             finally:
-                bars.advance(bar)
+                shown.advance(bar)
             for result in results if pictures else ():
-                name = photo.name + _variant(result.row, sender)
+                ks = tuple(transmitter.k for transmitter in sender.transmitters)
+                name = photo.name + _variant(result.row["k"], ks, result.row["snr_db"], sender.snrs_db)
                 images.write_png(out / f"{name}.received.png", result.received)
                 images.write_png(out / f"{name}.comparison.png", side_by_side(result.sent, result.received))
             rows += [result.row for result in results]
+            if results[0].note:
+                note(f"{printable(photo.path)}: {results[0].note}")
             files.write_json(report, rows)
     return rows, failures
 
 
-def _variant(row: dict, sender: Sender) -> str:
+def picture_names(photos: list[Photo], ks: tuple[int, ...], snrs_db: tuple[float, ...]) -> list[str]:
+    """Names of all pictures that :func:`send_photos` writes."""
+    names = [photo.name + _variant(k, ks, snr_db, snrs_db) for photo, k, snr_db in product(photos, ks, snrs_db)]
+    return [f"{name}.{kind}.png" for name in names for kind in ("received", "comparison")]
+
+
+def _variant(k: int, ks: tuple[int, ...], snr_db: float, snrs_db: tuple[float, ...]) -> str:
     """What tells the pictures of one photo apart: nothing unless it is sent with several k or SNRs."""
-    k = f".k{row['k']}" if len(sender.transmitters) > 1 else ""
-    return k + (f".{row['snr_db']:g}dB" if len(sender.snrs_db) > 1 else "")
+    return (f".k{k}" if len(ks) > 1 else "") + (f".{snr_text(snr_db)}dB" if len(snrs_db) > 1 else "")
 
 
 def summary(rows: list[dict]) -> Table:
@@ -237,7 +258,7 @@ def summary(rows: list[dict]) -> Table:
             group[0]["ratio"],
             str(k),
             str(k // 2),
-            f"{snr_db:g}",
+            snr_text(snr_db),
             str(len(group)),
             _mean([row["psnr_db"] for row in group], 2),
             _mean([row["lpips_alex"] for row in group], 3),

@@ -126,6 +126,7 @@ def flow(
     """Stage 1: the flow, on the codes of generated faces and of photographs."""
     import torch
 
+    from semwave.coding.flow import CodeFlow
     from semwave.pictures.images import INPUT
     from semwave.training.codec import coordinates_of
     from semwave.training.data import read_photos, without_validation
@@ -133,7 +134,7 @@ def flow(
     from semwave.training.loop import Schedule
 
     model = open_model(weights, "parser", "generator", "space", "encoder")
-    if model.flow is None:
+    if not isinstance(model.flow, CodeFlow):
         raise SemwaveError(f"{weights}: the model has no flow to train")
     photos = without_validation(read_photos(data, "train", INPUT))
     images = torch.cat([photos.images, photos.images.flip(3), generated_faces(model, runs, seed)["images"]])

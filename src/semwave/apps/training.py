@@ -99,10 +99,11 @@ def generated_faces(model: "FaceModel", runs: Path, seed: int, count: int | None
 
 def show_scores(title: str, scores: dict[str, float]) -> None:
     """Print a table of ``scores``."""
-    from rich.console import Console
     from rich.table import Table
+
+    from semwave.pictures.console import plain_console
 
     table = Table("", "", title=title)
     for name, score in scores.items():
         table.add_row(name, f"{score:.4f}")
-    Console().print(table)
+    plain_console().print(table)

@@ -65,7 +65,8 @@ class CheckpointModel(nn.Module):
             licence="that of the checkpoint",
             card=str(path),
         )
-        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        with path.open("rb") as file:
+            self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
         layout = self.config.layout
         self.space = CodeSpace(layout)
         random = torch.Generator().manual_seed(0)

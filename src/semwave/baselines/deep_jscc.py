@@ -18,14 +18,15 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semwave.air.iq import signal, unit_power
 from semwave.air.link import Link
+from semwave.baselines.facts import DEEP_JSCC, Facts
 from semwave.errors import SemwaveError
 from semwave.generators.memory import channels_last
-from semwave.types import DEEP_JSCC, Delivered, Facts
+from semwave.generators.weights import read_weights
+from semwave.types import Delivered
 from semwave.zoo import WEIGHTS
 
 FOLDER = WEIGHTS / "deep-jscc"
@@ -114,6 +115,6 @@ def trained(k: int, folder: Path = FOLDER) -> DeepJSCCScheme:
     if not file.is_file():
         raise SemwaveError(f"{file} is missing; make it with 'semwave train deep-jscc --k {k}'")
     network = DeepJSCC(LAYOUTS[k])
-    network.load_state_dict(load_file(file))
+    read_weights(file, network)
     key = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     return DeepJSCCScheme(k, key, network.eval().requires_grad_(False))

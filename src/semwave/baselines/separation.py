@@ -17,9 +17,10 @@ from torch import Tensor
 from semwave.air.iq import signal
 from semwave.air.link import Link
 from semwave.baselines.channel_code import capacity_bits, fastest
+from semwave.baselines.facts import IDEAL, SEPARATION, Facts
 from semwave.baselines.image_codecs import CODECS, Coded, encodings
 from semwave.pictures import images
-from semwave.types import IDEAL, LOST, NOTHING_FITS, SEPARATION, Delivered, Facts
+from semwave.types import LOST, NOTHING_FITS, Delivered
 
 HELD_SNR_DB = 10.0
 """Es/N0 in dB of the codes that stay what they are: the cliff."""

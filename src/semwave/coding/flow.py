@@ -26,6 +26,18 @@ def _real_nvp(features: int, context: int, hidden: int, config: FlowConfig) -> z
     return flow
 
 
+class IdentityFlow(nn.Module):
+    """In place of a flow, in a model without one: N are the coordinates themselves."""
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        """``coordinates``, as they are."""
+        return coordinates
+
+    def inverse(self, n: Tensor) -> Tensor:
+        """``n``, as they are."""
+        return n
+
+
 class CodeFlow(nn.Module):
     """Invertible map between coordinates and Gaussian numbers; the identity until it is trained."""
 

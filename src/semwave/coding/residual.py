@@ -107,19 +107,19 @@ class Residual(nn.Module):
     def select_code_symbols(self, symbols: Tensor) -> Tensor:
         """Codes' ``symbols`` (B, codec_k) as they arrive without noise: zero where none is sent, the others of the same
         power in every image."""
-        sent = symbols[:, self.carried.long()]
-        sent = sent * (self.level / sent.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt())
-        return self._placed(sent, 0.0)
+        loudest = symbols[:, self.carried.long()]
+        loudest = loudest * (self.level / loudest.square().mean(1, keepdim=True).clamp_min(1e-12).sqrt())
+        return self._placed(loudest, 0.0)
 
     def difference(self, photo: Tensor, drawn: Tensor, visible: Tensor | None = None) -> Tensor:
         """What is to be sent, (B, 3, 64, 64), of what the picture ``drawn`` (B, 3, 128, 128) lacks of ``photo`` (B, 3,
         256, 256). It is a function of the pixels that are ``visible`` (B, 1, 256, 256) bool, and zero where it would be
         of others."""
         lack = deficit(photo, drawn, visible)
-        told = coarse(lack) + self.emphasis(lack, drawn)
+        described = coarse(lack) + self.emphasis(lack, drawn)
         if visible is None:
-            return told
-        return torch.where(functional.avg_pool2d(visible.float(), INPUT // COARSE) == 1, told, 0.0)
+            return described
+        return torch.where(functional.avg_pool2d(visible.float(), INPUT // COARSE) == 1, described, 0.0)
 
     def join(self, symbols: Tensor, difference: Tensor) -> Tensor:
         """Symbols (B, k) of mean square one in every image, of what :meth:`select_code_symbols` gave, ``symbols`` (B,

@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from semwave.baselines.facts import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, METRICS
 from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share
 from semwave.evaluation.store import Row
-from semwave.types import DEEP_JSCC, DELIVERED, IDEAL, SEMWAVE, SEPARATION, Facts
+from semwave.types import DELIVERED
 from semwave.zoo import CODES
 
 CONFIDENT = 1.96
@@ -155,7 +156,7 @@ def _flow_and_noise(rows: list[Row]) -> Iterator[Claim]:
                 all(gain.mean > 0 for gain in gains),
             )
         for (name, k, flow, noisy), by_snr in by_codec.items():
-            if name == model and flow and not noisy:
+            if name == model and flow and not noisy and (model, k, True, True) in by_codec:
                 trained = by_codec[model, k, True, True]
                 by_gain = {snr_db: difference(trained[snr_db], by_snr[snr_db], "psnr_db") for snr_db in sorted(by_snr)}
                 yield Claim(

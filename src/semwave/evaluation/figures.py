@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semwave.baselines.facts import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
 from semwave.evaluation.groups import Curve, FittedCodec, curves, first, fitted, mean
 from semwave.evaluation.store import Row
 from semwave.pictures import files
-from semwave.types import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
 from semwave.zoo import CODES
 
 FIGURE_5_SNR_DB = 10.0

@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from semwave.air.channels import noisy
 from semwave.air.iq import noise_power
+from semwave.baselines.facts import FITTED
 from semwave.coding.codec import Codec
+from semwave.coding.flow import IdentityFlow
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.store import file_digest
 from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
 from semwave.latent.space import used_coordinates
 from semwave.model import FaceModel, load_face_model
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
@@ -33,7 +36,6 @@ from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
-from semwave.types import FITTED
 from semwave.zoo import config_of, weights_digest
 
 KS = tuple(range(256, 2561, 256))
@@ -86,7 +88,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     path = folder / f"source-{name}-{weights_digest(name, ())}-{digest}-{seed}.pt"
     if not path.is_file():
         save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
-    kept = torch.load(path, weights_only=True)
+    kept = read_torch(path, "delete it, and it is made again")
     photos, layout = int(kept["photos"]), model.config.layout
     return {
         flow: Source(kept[f"{kind}.n"], photos, kept[f"{kind}.held_out"], kept[f"{kind}.metric"], layout)
@@ -107,9 +109,9 @@ def _measured(model: FaceModel, photos: list[Photo], seed: int) -> dict[str, Ten
         every, count = faces, 0
     coordinates = coordinates_of(model, every)
     measured = {"photos": torch.tensor(count)}
-    for kind, flow in (("none", None), ("flow", model.flow)):
-        if kind == "none" or flow:
-            n = torch.cat([flow(rows) for rows in coordinates.split(64)]) if flow else coordinates
+    for kind, flow in (("none", IdentityFlow()), ("flow", model.flow)):
+        if kind == "none" or model.config.flow:
+            n = torch.cat([flow(rows) for rows in coordinates.split(64)])
             held_out, n = n[:VALIDATION], n[VALIDATION:]
             with torch.enable_grad():
                 metric = code_metric(model, n[: count or None], flow, PROBES, seed)
@@ -140,7 +142,7 @@ def schemes(name: str, data: Path, folder: Path, seed: int) -> Iterator[Ours]:
                 kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if through_noise else '-no-noise'}"
                 path = folder / f"{codes}-{kind}-{weights_digest(codes, ())}-{seed}.safetensors"
                 if not path.is_file():
-                    fit_codec(source, k, through_noise, path, seed)
+                    fit_codec(source, k, through_noise, path, seed, WIDTH, SCHEDULE)
                 codec = Codec(k, WIDTH, layout=source.layout)
                 read_weights(path, codec)
                 with_codec = WithCodec(model, codec.eval().requires_grad_(False), flow)
@@ -154,8 +156,8 @@ def fit_codec(
     through_noise: bool,
     path: Path,
     seed: int,
-    width: int = WIDTH,
-    schedule: Schedule = SCHEDULE,
+    width: int,
+    schedule: Schedule,
 ) -> None:
     """Fit a codec for ``k`` real symbols to ``source`` and write it to ``path``.
 

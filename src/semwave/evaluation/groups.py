@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from semwave.baselines.facts import FITTED
 from semwave.evaluation.store import Row
-from semwave.types import FITTED
 
 Curve = dict[float, list[Row]]
 """Rows by SNR in dB."""

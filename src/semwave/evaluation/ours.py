@@ -11,23 +11,13 @@ from torch.nn import functional
 from semwave import model as models
 from semwave.air.iq import signal
 from semwave.air.link import Link
+from semwave.baselines.facts import SEMWAVE, Facts
 from semwave.coding.codec import Codec
+from semwave.coding.flow import IdentityFlow
 from semwave.pictures.cache import PerPicture
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
-from semwave.types import (
-    SEMWAVE,
-    Delivered,
-    Drawing,
-    Facts,
-    Inversion,
-    Message,
-    Model,
-    Scene,
-    Signal,
-    Soft,
-    new_header,
-)
+from semwave.types import Delivered, Drawing, Inversion, Message, Model, Scene, Signal, Soft, new_header
 from semwave.zoo import RESIDUAL, CodecConfig, weights_digest
 
 
@@ -36,7 +26,7 @@ class WithCodec:
     :class:`semwave.types.Model` that sends codes alone."""
 
     def __init__(self, model: models.FaceModel, codec: Codec, flow: bool):
-        self.model, self.codec, self.flow = model, codec, model.flow if flow else None
+        self.model, self.codec, self.flow = model, codec, model.flow if flow else IdentityFlow()
         self.config = replace(
             model.config,
             codecs=(CodecConfig(codec.k, codec.width, codec.used),),
@@ -61,14 +51,13 @@ class WithCodec:
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
         coordinates = self.model.space.coordinates(scene.codes)
-        return signal(self.codec.encode(self.flow(coordinates) if self.flow else coordinates), header)
+        return signal(self.codec.encode(self.flow(coordinates)), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         assert soft.header is not None
-        n = self.codec.decode(soft.symbols, soft.noise)
-        codes = self.model.space.codes(self.flow.inverse(n) if self.flow else n)
+        codes = self.model.space.codes(self.flow.inverse(self.codec.decode(soft.symbols, soft.noise)))
         return Message(codes, soft.header, soft.snr_db)
 
     @torch.no_grad()

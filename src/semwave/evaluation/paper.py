@@ -17,6 +17,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from semwave import model as models
+from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
@@ -29,10 +30,10 @@ from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictu
 from semwave.evaluation.scheme import facts_of
 from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
 from semwave.pictures import align, files, images
+from semwave.pictures.files import FILE, kind_of
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn
-from semwave.types import FITTED, IDEAL, Facts
 from semwave.zoo import DEFAULT, MODELS, models_with_codes, weights_digest
 
 PAPER = "paper"
@@ -44,26 +45,25 @@ ROWS, RUN = "rows.csv", "run.json"
 
 def evaluate(
     names: list[str],
+    photos: list[Photo],
     data: Path,
     out: Path,
     report: Path,
-    limit: int | None,
     seed: int,
     align_faces: bool,
     lpips: LPIPS,
     command: str,
     console: Console,
 ) -> list[str]:
-    """Measure the schemes called ``names`` on the photos of ``data``; write rows, figures and ``report``.
+    """Measure the schemes called ``names`` on ``photos``; write rows, figures and ``report``.
 
-    ``data`` holds ``test.txt`` (and, for fitted codecs, ``train.txt``), or pictures. The scheme "paper" stands for all
-    that the paper's figures need. ``limit`` takes so many photos; ``command`` is what the report says made it. Rows,
-    fitted codecs and pictures are kept in ``out``. Returns a line for every photo that could not be read.
+    ``data`` is the folder that they come from; its ``train.txt`` is for fitted codecs. The scheme "paper" stands for
+    all that the paper's figures need. ``command`` is what the report says made it. Rows, fitted codecs and pictures are
+    kept in ``out``. Returns a line for every photo that could not be read.
 
     Raises:
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
     """
-    photos = find_photos([data / "test.txt" if (data / "test.txt").is_file() else data])[:limit]
     named = [(find_scheme(name), name) for name in names if name != PAPER]
     jobs = [Job(scheme, channel) for scheme, name in named for channel in channels(name)]
     if PAPER in names:
@@ -83,6 +83,22 @@ def evaluate(
     return failures
 
 
+def photos_of(data: Path, limit: int | None) -> list[Photo]:
+    """The photos that ``data/test.txt`` names, or those in the folder ``data``; ``limit`` takes so many.
+
+    Raises:
+        SemwaveError: as :func:`semwave.pictures.photos.find_photos`.
+    """
+    listing = data / "test.txt"
+    return find_photos([listing if kind_of(listing) == FILE else data])[:limit]
+
+
+def check_scheme(name: str) -> None:
+    """Raises :class:`SemwaveError` for a name that no scheme has; one of the user's own is looked for later."""
+    if name != PAPER and name not in SCHEMES and ":" not in name:
+        find_scheme(name)
+
+
 def draw(out: Path, report: Path) -> list[Path]:
     """Draw the figures and write ``report`` from what :func:`evaluate` left in ``out``. Returns the files.
 
@@ -95,12 +111,18 @@ def draw(out: Path, report: Path) -> list[Path]:
     folder = report.with_suffix("")
     curves = draw_curves(rows, folder)
     matrices = []
-    for name, listed in run["pictures"].items():
-        sent, *received = (images.read_image(out / path) for *_, path in listed)
-        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)}
-        matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
-    found = [Gap(**gap) for gap in run["limit"]]
-    lines = results(rows, found, run["conditions"], curves, matrices, report.parent)
+    try:
+        for name, listed in run["pictures"].items():
+            sent, *received = (images.read_image(out / path) for *_, path in listed)
+            named = {
+                (scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)
+            }
+            matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
+        found = [Gap(**gap) for gap in run["limit"]]
+        conditions = {str(name): str(value) for name, value in run["conditions"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SemwaveError(f"{out / RUN}: does not hold a run; 'semwave evaluate' writes it again") from None
+    lines = results(rows, found, conditions, curves, matrices, report.parent)
     files.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)
     return [report, folder / ROWS, *curves, *matrices]
@@ -121,7 +143,7 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     found = []
     for name in models_with_codes():
         model = models.load_face_model(name)
-        flow = model.flow is not None
+        flow = model.config.flow is not None
         codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
         keys = [weights_digest(name, ())]
         ours = [scheme for scheme in dict.fromkeys(job.scheme for job in jobs) if isinstance(scheme, Ours)]
@@ -150,8 +172,7 @@ def _numbers(model: models.FaceModel, photo: Photo, align_faces: bool) -> Tensor
     """N (1, codes, coordinates) of a photo."""
     scene = inversion(model)(read_photo(photo.path, SIZE, align_faces))
     assert scene.codes is not None
-    coordinates = model.space.coordinates(scene.codes)
-    return model.flow(coordinates) if model.flow else coordinates
+    return model.flow(model.space.coordinates(scene.codes))
 
 
 def _in_matrix(facts: Facts) -> bool:

@@ -11,16 +11,17 @@ from typing import Protocol
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from semwave.air.channels import channel_class
 from semwave.air.link import Link
+from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
 from semwave.evaluation.scheme import Scheme, deliver, facts_of
 from semwave.evaluation.store import HINTS, Row, digest, file_digest, keep_rows, kept_rows
 from semwave.pictures import images
+from semwave.pictures.console import bars
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import Photo, read_photo
 
@@ -93,8 +94,7 @@ class Measuring:
             SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.deliver`.
         """
         rows, failures = [], []
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with bars(console) as progress:
             bar = progress.add_task("evaluating", total=len(photos) * len(jobs))
             for photo in photos:
                 try:
@@ -158,7 +158,7 @@ def received_pictures(
         for job in jobs:
             for snr_db in job.snrs_db:
                 key = digest(job.scheme.key, job.channel, seed, told)
-                path = folder / name / f"{job.scheme.name}-{job.channel}-{snr_db:g}dB-{key}.png"
+                path = folder / name / f"{job.scheme.name}-{job.channel}-{snr_text(snr_db)}dB-{key}.png"
                 if not path.is_file():
                     delivered = deliver(job.scheme, picture, link_for(job.channel, snr_db, seed, name))
                     images.write_png(path, images.to_uint8(delivered.image[0]))

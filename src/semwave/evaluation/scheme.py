@@ -11,8 +11,9 @@ from typing import Protocol
 from torch import Tensor
 
 from semwave.air.link import Link
+from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
-from semwave.types import Delivered, Facts
+from semwave.types import Delivered
 
 MOST_POWER = 10 ** (1 / 10)
 """Mean power of the complex symbols of one picture above which a scheme is refused: 1 dB, not 0, because QAM symbols
@@ -22,7 +23,7 @@ have unit power on average only, and 128 of them may have 0.5 dB more."""
 class Scheme(Protocol):
     """A way to send pictures. ``key`` names what its results depend on, such as a digest of its weights.
 
-    It may have ``facts`` (:class:`semwave.types.Facts`) too, by which tables, curves and claims sort it.
+    It may have ``facts`` (:class:`semwave.baselines.facts.Facts`) too, by which tables, curves and claims sort it.
     """
 
     @property

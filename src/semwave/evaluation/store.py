@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.pictures import files
-from semwave.types import Facts
 
 JOIN = "+"
 """Between the layers of a scheme in a CSV cell."""
@@ -49,7 +49,10 @@ OF_FACTS = tuple(field.name for field in fields(Facts))
 
 def kept_rows(path: Path) -> list[Row]:
     """The rows of a JSON file that :func:`keep_rows` wrote. Raises :class:`SemwaveError` if it holds something else."""
-    return [files.structured(Row, row, str(path)) for row in files.read_json(path)]
+    rows = files.read_json(path)
+    if not isinstance(rows, list):
+        raise SemwaveError(f"{path}: does not hold measurements; delete it, and it is made again")
+    return [files.structured(Row, row, str(path)) for row in rows]
 
 
 def keep_rows(path: Path, rows: list[Row]) -> None:
@@ -75,11 +78,13 @@ def read_csv(path: Path) -> list[Row]:
     Raises:
         SemwaveError: there is no such file, or it holds something else.
     """
+    if files.kind_of(path) != files.FILE:
+        raise SemwaveError(f"{path} is missing; 'semwave evaluate' writes it")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [_row(cells) for cells in csv.DictReader(file, strict=True)]
-    except OSError:
-        raise SemwaveError(f"{path} is missing; 'semwave evaluate' writes it") from None
+        reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""), strict=True)
+        if reader.fieldnames != list(HINTS):
+            raise ValueError("other columns")
+        return [_row(cells) for cells in reader]
     except (KeyError, TypeError, ValueError, csv.Error):
         raise SemwaveError(f"{path} does not hold measurements; 'semwave evaluate' writes it again") from None
 
@@ -111,7 +116,8 @@ def _value(hint: Any, cell: str) -> Any:
 def file_digest(path: Path) -> str:
     """Twelve hexadecimal digits of the SHA-256 of a file. Raises :class:`SemwaveError` if it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
     except OSError as error:
         raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 

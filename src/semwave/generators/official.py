@@ -4,6 +4,7 @@ file.pt -> unpickled, tensors, plain values and argparse.Namespace alone -> g_em
 """
 
 import pickle
+import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from semwave.errors import SemwaveError
+from semwave.pictures.arrays import check_finite
+from semwave.pictures.files import FILE, kind_of
 
 SIZES = {
     "size": "size",
@@ -33,6 +36,8 @@ SIZES = {
 }
 """What ``args`` calls a field of :class:`semwave.generators.semantic_stylegan.Architecture`."""
 SHOWN = 5
+LARGEST_CHECKPOINT = 2**32
+"""Bytes; generator, discriminator and optimisers of 512 px have a quarter of that."""
 
 
 @contextmanager
@@ -55,12 +60,16 @@ def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         SemwaveError: no file, a damaged one, one with anything but tensors, plain values and an argparse.Namespace in
-            it, or no checkpoint of this generator.
+            it, weights that are not finite, or no checkpoint of this generator.
     """
-    if not path.is_file():
+    if kind_of(path) != FILE:
         raise SemwaveError(f"there is no checkpoint {path}")
+    if path.stat().st_size > LARGEST_CHECKPOINT:
+        raise SemwaveError(f"{path} has more than {LARGEST_CHECKPOINT >> 30} GiB, as no checkpoint of this generator")
     try:
-        with _namespace_alone():
+        # A warning of an odd protocol is no use to whoever gets the error below.
+        with _namespace_alone(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         allowed = "tensors, plain values and an argparse.Namespace"
@@ -75,6 +84,7 @@ def read_official(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise SemwaveError(f"{path} is no checkpoint of Semantic StyleGAN: it has no weights g_ema or no sizes args")
     if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()):
         raise SemwaveError(f"{path} is no checkpoint of Semantic StyleGAN: g_ema holds more than named tensors")
+    check_finite(path, dict(state))
     sizes = {ours: vars(args)[theirs] for theirs, ours in SIZES.items() if theirs in vars(args)}
     if isinstance(parts := sizes.get("transparent"), list):
         sizes["transparent"] = tuple(parts)

@@ -5,11 +5,12 @@ Of the compositional generator only what was trained is kept; the rest comes fro
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
+from semwave.pictures.arrays import check_finite, read_safetensors
 from semwave.pictures.files import write_bytes
 
 
@@ -24,12 +25,17 @@ def read_weights(path: Path, network: nn.Module) -> None:
     """Take over what :func:`write_weights` wrote of such a ``network``.
 
     Raises:
-        SemwaveError: the file is missing.
+        SemwaveError: the file is missing, is damaged or another network's, or has weights that are not finite.
     """
     if not path.is_file():
         raise SemwaveError(f"{path} is missing; install semwave again")
-    state = load_file(path)
-    if isinstance(network, CompositionalGenerator):
-        network.load_trained(state)
-    else:
-        network.load_state_dict(state)
+    state, _ = read_safetensors(path, "install semwave again")
+    check_finite(path, state)
+    try:
+        if isinstance(network, CompositionalGenerator):
+            network.load_trained(state)
+        else:
+            network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise SemwaveError(f"{path} holds the weights of another network: {reason[:200]}") from None

@@ -17,6 +17,8 @@ class PerPicture(Generic[Made]):
 
     def __call__(self, image: Tensor) -> Made:
         """What ``make`` gives for ``image``."""
-        if self._latest is None or self._latest[0] is not image:
-            self._latest = image, self.make(image)
-        return self._latest[1]
+        # Read once: another thread may put another picture there meanwhile.
+        latest = self._latest
+        if latest is None or latest[0] is not image:
+            self._latest = latest = image, self.make(image)
+        return latest[1]

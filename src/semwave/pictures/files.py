@@ -1,9 +1,12 @@
 """Files: whole or not at all when written, checked when read."""
 
+import errno
 import io
 import json
 import os
 import secrets
+import shutil
+import stat
 import types
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,6 +18,34 @@ if TYPE_CHECKING:
     import numpy as np
 
 Made = TypeVar("Made")
+MOST_TEXT = 64 * 2**20
+"""Bytes of the largest file of text that is read."""
+MISSING, FILE, FOLDER, STREAM, OTHER = "missing", "file", "folder", "stream", "other"
+"""What a path may name. A stream is a device without an end or a pipe: it is written into, not replaced."""
+
+
+def kind_of(path: str | os.PathLike) -> str:
+    """What ``path`` names, links followed: :data:`MISSING`, :data:`FILE`, :data:`FOLDER`, :data:`STREAM` or
+    :data:`OTHER` (a disk, a socket).
+
+    Raises:
+        SemwaveError: it is no name that a file can have, or it cannot be looked at.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise SemwaveError(f"{_short(path)}: cannot be looked at ({reason}); check the name") from None
+    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or os.path.abspath(path).startswith(("/dev/std", "/dev/fd/")):
+        return STREAM
+    return FILE if stat.S_ISREG(mode) else FOLDER if stat.S_ISDIR(mode) else OTHER
+
+
+def _short(path: str | os.PathLike) -> str:
+    name = str(path)
+    return name if len(name) <= 200 else f"{name[:100]}...{name[-60:]}"
 
 
 def write_array(path: str | os.PathLike, array: "np.ndarray") -> None:
@@ -36,12 +67,34 @@ def read_json(path: str | os.PathLike) -> Any:
     """What :func:`write_json` wrote.
 
     Raises:
-        SemwaveError: the file is missing or is not JSON.
+        SemwaveError: the file is missing, larger than 64 MiB, or is not JSON.
     """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(read_text(path), parse_constant=refuse)
+    except (SemwaveError, ValueError, RecursionError):
         raise SemwaveError(f"{path}: not there, or not readable as JSON; make it again") from None
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The text of a file in UTF-8, with or without a byte-order mark; its length is judged before it is read.
+
+    Raises:
+        SemwaveError: no regular file, one that cannot be read, or one larger than 64 MiB.
+        UnicodeDecodeError: not UTF-8.
+    """
+    if kind_of(path) != FILE:
+        raise SemwaveError(f"{path}: no such file; check the name")
+    try:
+        size = os.stat(path).st_size
+        if size > MOST_TEXT:
+            raise SemwaveError(f"{path}: has {size / 2**20:.0f} MiB, at most {MOST_TEXT // 2**20} MiB of text are read")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -52,21 +105,52 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     """Write ``data`` to ``path``, making its folder: whole, or, whatever happens, not at all.
 
+    A link stays and the file that it leads to is replaced, with the permissions that it had. A device or a pipe is
+    written into.
+
     Raises:
         SemwaveError: the place cannot be written to.
     """
-    path = Path(path)
+    kind = kind_of(path)
+    try:
+        if kind == STREAM:
+            _write_into(path, data)
+        elif kind in (FILE, MISSING):
+            _replace(Path(os.path.realpath(path)), data)
+        else:
+            raise OSError(errno.EISDIR, "it is a folder" if kind == FOLDER else "it is neither a file nor a pipe")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise SemwaveError(f"{_short(path)}: cannot be written ({reason}); choose another place") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    there = path.exists()
+    if there and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is write-protected")
     # os.replace is atomic only within one file system, so the part lies in the same folder.
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        part.write_bytes(data)
+        if there:
+            shutil.copymode(path, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_into(path: str | os.PathLike, data: bytes) -> None:
+    try:
+        # Opened without waiting: a pipe that nobody reads would otherwise hold the run up for ever.
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
-        raise SemwaveError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads from this pipe") from None
+        raise
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def structured(kind: type[Made], value: Any, where: str) -> Made:

@@ -8,10 +8,10 @@ import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
+from semwave.pictures.arrays import check_finite, read_safetensors
 
 SMALLEST_IMAGE = 32
 
@@ -215,7 +215,6 @@ def _head_weights(backbone: str, folder: Path | None) -> list[Tensor]:
 
 
 def _load(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except Exception as error:
-        raise SemwaveError(f"{file} is not a readable safetensors file: {error}") from error
+    weights, _ = read_safetensors(file, "fetch the LPIPS weights again")
+    check_finite(file, weights)
+    return weights

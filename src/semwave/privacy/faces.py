@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from semwave.errors import SemwaveError
+from semwave.pictures.arrays import read_npy, read_safetensors
+from semwave.pictures.files import FILE, kind_of
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import find_photos, read_photo
 from semwave.types import Generative, PartModel, Scene
@@ -55,15 +55,22 @@ def read_codes(path: Path) -> list[Tensor]:
 
     Raises :class:`SemwaveError` for a file that cannot be read.
     """
-    if not path.is_file():
+    if kind_of(path) != FILE:
         raise SemwaveError(f"{path}: no such file or folder; check the name")
+
+    none = SemwaveError(f"{path}: has no codes; give a .npy array, or a .safetensors file with a tensor 'codes'")
+
+    def judge(_: np.dtype, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3:
+            raise none
+
     try:
         if path.suffix == ".safetensors":
-            codes = load_file(path)["codes"]
+            codes = read_safetensors(path, "give codes", only=("codes",))[0]["codes"]
         else:
-            codes = torch.from_numpy(np.load(path, allow_pickle=False))
+            codes = torch.from_numpy(read_npy(path, judge, "codes"))
         return list(codes.split(BATCH))
-    except (SafetensorError, KeyError, OSError, ValueError, TypeError, EOFError, RuntimeError):
-        raise SemwaveError(
-            f"{path}: has no codes; give a .npy array, or a .safetensors file with a tensor 'codes'"
-        ) from None
+    except SemwaveError as error:
+        raise error if "MiB" in str(error) else none from None
+    except (KeyError, ValueError, TypeError, RuntimeError):
+        raise none from None

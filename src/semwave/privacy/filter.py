@@ -21,7 +21,7 @@ def filtered(codes: Tensor, lambda1: float, directions: Tensor, random: torch.Ge
     scale alone, the smallest scale is known in closed form. ``random`` is on the CPU; the same state gives the same
     bits.
     """
-    noise = torch.randn(*codes.shape[:2], directions.shape[1], generator=random)
+    noise = torch.randn(*codes.shape[:2], directions.shape[1], generator=random, dtype=torch.float32)
     bias = noise.double() @ directions.double().T
     truth = codes.double()
     least = lambda1 * _norm(truth)

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
@@ -22,6 +22,9 @@ from torch.nn import functional
 from semwave.errors import SemwaveError
 from semwave.latent.layout import Layout
 from semwave.pictures import files
+from semwave.pictures.arrays import read_safetensors
+from semwave.pictures.files import FILE as REGULAR
+from semwave.pictures.files import kind_of
 from semwave.pictures.images import INPUT
 from semwave.types import PartModel
 from semwave.zoo import MODELS, ModelConfig
@@ -32,6 +35,7 @@ CELLS = 32
 """Width and height of the coarse grid on which private regions and thumbnails are drawn."""
 PROTOTYPES = 48
 LEAST_FACES = 8
+LARGEST_BYTES = 2**26
 # A part covers a cell, or a face has a part, from these shares of its pixels on.
 COVERED, PRESENT = 0.05, 0.001
 MARGIN = 1e-5
@@ -94,14 +98,9 @@ def load_knowledge(config: ModelConfig, path: Path | None = None) -> Knowledge:
     model = config.code_model
     if path is None:
         path = MODELS.get(model, Path(model)) / FILE
-    if not path.is_file():
+    if kind_of(path) != REGULAR:
         raise SemwaveError(f"{path}: no such knowledge base; make it with 'semwave knowledge build'")
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError):
-        raise SemwaveError(f"{path}: not a readable safetensors file; make it with 'semwave knowledge build'") from None
+    tensors, about = read_safetensors(path, "make it with 'semwave knowledge build'", LARGEST_BYTES)
     version = about.get("semwave_knowledge")
     if version is None:
         raise SemwaveError(f"{path}: not a knowledge base; make one with 'semwave knowledge build'")
@@ -110,15 +109,20 @@ def load_knowledge(config: ModelConfig, path: Path | None = None) -> Knowledge:
             f"{path}: knowledge base of version {version}, but version {VERSION} is read; build it again"
         )
     damaged = SemwaveError(f"{path}: the knowledge base is damaged; build it again")
-    shapes = _shapes(len(tensors.get("prototypes", ())), config.layout)
+    count = tensors["prototypes"].shape[0] if tensors.get("prototypes", torch.empty(())).ndim else 0
+    shapes = _shapes(count, config.layout)
     if {name: tuple(t.shape) for name, t in tensors.items()} != shapes or not shapes["prototypes"][0]:
         raise damaged
     tensors = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
     if not all(t.isfinite().all() for t in tensors.values()):
         raise damaged
     try:
-        knowledge = Knowledge(**tensors, **json.loads(about["about"]))
-    except (KeyError, TypeError, ValueError):
+        origin = json.loads(about["about"])
+        if {name: type(value) for name, value in origin.items()} != {"made_for": str, "made_from": str, "total": int}:
+            raise ValueError(origin)
+        given: dict[str, Any] = tensors | origin
+        knowledge = Knowledge(**given)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise damaged from None
     if knowledge.made_for != model:
         raise SemwaveError(f"{path}: made for model {knowledge.made_for}, not for {model}; build one for {model}")

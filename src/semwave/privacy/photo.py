@@ -23,11 +23,13 @@ SMALL = 256
 @dataclass(frozen=True)
 class Framed:
     """A photo in the frame: ``sent`` uint8 (size, size, 3) as it is, ``read`` as the transmitter may read it, and the
-    private ``region`` (1, size, size) bool, None where no mask was given."""
+    private ``region`` (1, size, size) bool, None where no mask was given. ``note`` says which of several faces it is.
+    """
 
     sent: np.ndarray
     read: np.ndarray
     region: Tensor | None
+    note: str = ""
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -41,32 +43,40 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def framed(photo: np.ndarray, size: int, align_faces: bool, mask: np.ndarray | None = None) -> Framed:
-    """Bring ``photo``, uint8 (H, W, 3), to the frame of ``size`` pixels; ``mask`` (H, W) bool is private.
+def framed(
+    photo: np.ndarray, size: int, align_faces: bool, mask: np.ndarray | None = None, face: int | None = None
+) -> Framed:
+    """Bring ``photo``, uint8 (H, W, 3), to the frame of ``size`` pixels; ``mask`` (H, W) bool is private; of several
+    faces the one of number ``face`` is taken, 1 the largest.
 
     Raises:
         SemwaveError: no face found, or none outside the mask; a mask of another size than the photo; a photo that
             needs no alignment but is not square.
     """
     if mask is None:
-        picture = align.align(photo, size) if align_faces else align.in_frame(photo, size)
-        return Framed(picture, picture, None)
+        if not align_faces:
+            picture = align.in_frame(photo, size)
+            return Framed(picture, picture, None)
+        found = align.choose_face(photo, face)
+        picture = align.crop(photo, found.frame, size)
+        return Framed(picture, picture, None, found.note)
     if mask.shape != photo.shape[:2]:
         (height, width), (tall, wide) = mask.shape, photo.shape[:2]
         raise SemwaveError(f"the mask has {width} x {height} pixels, the photo {wide} x {tall}; draw one on the photo")
     readable = _without(photo, mask)
     painted = np.repeat(mask[:, :, None] * np.uint8(255), 3, axis=2)
+    note = ""
     if not align_faces:
         pictures = [align.in_frame(picture, size) for picture in (photo, readable, painted)]
     else:
         try:
-            frame = align.find_frame(readable)
+            found = align.choose_face(readable, face)
         except SemwaveError as error:
             raise SemwaveError(
                 f"{error}; the mask covers too much of it: give an aligned photo and --no-align"
             ) from None
-        pictures = [align.crop(picture, frame, size) for picture in (photo, readable, painted)]
-    return Framed(pictures[0], pictures[1], torch.from_numpy(pictures[2].max(2) > 0)[None])
+        pictures, note = [align.crop(picture, found.frame, size) for picture in (photo, readable, painted)], found.note
+    return Framed(pictures[0], pictures[1], torch.from_numpy(pictures[2].max(2) > 0)[None], note)
 
 
 def _without(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

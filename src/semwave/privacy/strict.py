@@ -118,7 +118,7 @@ def choose_prototypes(
 
 def varied(knowledge: Knowledge, chosen: Tensor, random: torch.Generator) -> Tensor:
     """Codes (B, codes, code_size) of faces a little beside the prototypes ``chosen`` (B,), in the natural spread."""
-    noise = torch.randn(len(chosen), *knowledge.spread.shape, generator=random)
+    noise = torch.randn(len(chosen), *knowledge.spread.shape, generator=random, dtype=torch.float32)
     # The mask code repeats its numbers, and its copies must not differ.
     noise[:, :BASE_CODES] = 0
     return knowledge.prototypes[chosen] + VARIETY * knowledge.spread * noise

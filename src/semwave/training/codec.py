@@ -4,14 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
 from semwave.air.channels import noisy
 from semwave.air.iq import checked_snr, noise_power
-from semwave.coding.flow import CodeFlow
+from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.model import FaceModel
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, SKETCH, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
@@ -45,14 +46,13 @@ def through_channel(
     codes, code_size), of ``coordinates`` (B, codes, coordinates) in ``k`` symbols each; without a channel where ``k``
     is None."""
     with torch.autocast(coordinates.device.type, enabled=False):
-        n = model.flow(coordinates.float()) if model.flow else coordinates.float()
+        n = model.flow(coordinates.float())
         if k is None:
             return n, n, model.space.codes(coordinates.float())
         codec = model.codecs[k]
         noise = noise_power(checked_snr(snr_db, len(n))).to(n.device)
         arrived = codec.decode(noisy(codec.encode(n), snr_db, random), noise[:, None])
-        back = model.flow.inverse(arrived) if model.flow else arrived
-        return n, arrived, model.space.codes(back)
+        return n, arrived, model.space.codes(model.flow.inverse(arrived))
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def photo_codes(model: FaceModel, images: Tensor, path: Path) -> Tensor:
     """What :func:`coordinates_of` gives of ``images``, fp16; kept in ``path`` and read from there the next time."""
     if not path.exists():
         save_tensors(coordinates_of(model, images).half(), path)
-    return torch.load(path, weights_only=True)
+    return read_torch(path, "delete it, and it is made again")
 
 
 def sensitivity(
@@ -95,11 +95,10 @@ def start_corrections(model: FaceModel, coordinates: Tensor, probes: int, seed: 
     model.corrections.start(sensitivity(model, coordinates, lambda rows: rows, probes, seed))
 
 
-def code_metric(model: FaceModel, n: Tensor, flow: CodeFlow | None, probes: int, seed: int) -> Tensor:
-    """The metric (codes, coordinates, coordinates) of an error in ``n`` (N, codes, coordinates), which ``flow`` gives,
-    or in coordinates without one: how much it moves the picture, scaled to one on average, what joins two numbers
-    halved."""
-    metric = sensitivity(model, n, flow.inverse if flow else lambda rows: rows, probes, seed)
+def code_metric(model: FaceModel, n: Tensor, flow: CodeFlow | IdentityFlow, probes: int, seed: int) -> Tensor:
+    """The metric (codes, coordinates, coordinates) of an error in ``n`` (N, codes, coordinates), which ``flow`` gives:
+    how much it moves the picture, scaled to one on average, what joins two numbers halved."""
+    metric = sensitivity(model, n, flow.inverse, probes, seed)
     metric = metric / metric.diagonal(0, 1, 2).mean()
     # The mask code's unused coordinates move nothing and stay at zero.
     return 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
@@ -108,7 +107,7 @@ def code_metric(model: FaceModel, n: Tensor, flow: CodeFlow | None, probes: int,
 def start_codecs(model: FaceModel, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
     """Start the model's codecs for ``coordinates`` (N, codes, coordinates), the first of which are those of
     ``photos``."""
-    n = model.flow(coordinates) if model.flow else coordinates
+    n = model.flow(coordinates)
     metric = code_metric(model, n[:photos], model.flow, probes, seed)
     for codec in model.codecs.values():
         codec.start_linear(n, metric)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
 from semwave.pictures.align import in_frame
+from semwave.pictures.console import track
 from semwave.pictures.images import read_image
 from semwave.training.celebamask import find_samples
 

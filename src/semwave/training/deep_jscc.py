@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from semwave.air.channels import noisy
@@ -17,6 +16,8 @@ from semwave.baselines.deep_jscc import DeepJSCC
 from semwave.generators.weights import write_weights
 from semwave.model import FaceModel
 from semwave.pictures import files
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import find_photos
 from semwave.training.codec import draw_snr_db
@@ -42,7 +43,7 @@ def read_split(data: Path) -> tuple[Tensor, Tensor]:
 def draw_faces(model: FaceModel, coordinates: Tensor, path: Path, batch: int = 4) -> Tensor:
     """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, codes, coordinates) by ``model``; kept in ``path``."""
     if path.exists():
-        return torch.load(path, weights_only=True)
+        return read_torch(path, "delete it, and it is made again")
     drawn = []
     for rows in track(coordinates.float().split(batch), "drawing faces"):
         with torch.autocast("cpu", torch.bfloat16):

@@ -6,7 +6,6 @@ Half of them are one random face each; the others are composed, every part taken
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from semwave.generators.compositional import CompositionalGenerator
@@ -14,6 +13,8 @@ from semwave.inversion.parser import FaceParser
 from semwave.latent.layout import BASE_CODES, MASK_CODE
 from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, SKETCH
 from semwave.training.data import to_float
 
@@ -45,7 +46,7 @@ def make_plain(
     """``count`` random faces, one style each: ``images`` (N, 3, 256, 256) uint8, ``styles`` (N, code_size) and
     ``labels`` (N, 128, 128) uint8 by the parser; kept in ``path`` and read from there the next time."""
     if path.exists():
-        return torch.load(path, weights_only=True)
+        return read_torch(path, "delete it, and it is made again")
     random = torch.Generator().manual_seed(seed)
     rows: dict[str, list[Tensor]] = {"images": [], "styles": [], "labels": []}
     for _ in track(range(0, count, batch), "generating faces"):
@@ -72,7 +73,7 @@ def make_faces(
     """The ``plain`` faces and as many composed of them: ``images`` (2 N, 3, 256, 256) uint8 and ``coordinates``
     (2 N, codes, coordinates) fp16; kept in ``path`` and read from there the next time."""
     if path.exists():
-        return torch.load(path, weights_only=True)
+        return read_torch(path, "delete it, and it is made again")
     random = torch.Generator().manual_seed(seed)
     codes = plain["styles"][:, None].repeat(1, generator.codes, 1)
     codes[:, MASK_CODE] = generator.layout.encode(part_probabilities(plain["labels"], space.layout))

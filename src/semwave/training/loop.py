@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
 from semwave.generators.memory import keep_freed_memory
+from semwave.pictures.arrays import check_finite as check_finite_weights
+from semwave.pictures.arrays import read_torch
+from semwave.pictures.console import plain_console
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -82,20 +85,25 @@ def iterate(
     run.mkdir(parents=True, exist_ok=True)
     checkpoint, first = run / "checkpoint.pt", 0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        for name, part in state.items():
-            part.load_state_dict(saved[name])
-        first = saved["step"]
+        saved = read_torch(checkpoint, "delete it to start anew")
+        try:
+            for name, part in state.items():
+                part.load_state_dict(saved[name])
+            first = int(saved["step"])
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            raise SemwaveError(f"{checkpoint}: is of another network; delete it, or choose another --runs") from None
+        weights = saved.get("model", {})
+        check_finite_weights(checkpoint, {name: each for name, each in weights.items() if isinstance(each, Tensor)})
     generator = torch.Generator()
     columns = (
-        TextColumn(run.name),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, disable=not accelerator.is_main_process) as progress:
-        task = progress.add_task("train", total=schedule.steps, completed=first, note="")
+    with Progress(*columns, console=plain_console(), disable=not accelerator.is_main_process) as progress:
+        task = progress.add_task(run.name, total=schedule.steps, completed=first, note="")
         started = time.perf_counter()
         for step in range(first, schedule.steps):
             generator.manual_seed((schedule.seed * 1_000_003 + step) * 64 + accelerator.process_index)

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from rich.progress import track
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,6 +19,8 @@ from semwave.air.channels import noisy
 from semwave.air.iq import noise_power
 from semwave.coding.residual import Residual, deficit
 from semwave.model import FaceModel
+from semwave.pictures.arrays import read_safetensors, read_torch
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, coarse, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.codec import draw_snr_db
@@ -52,7 +52,7 @@ def earlier_networks(weights: Path, ks: Iterable[int]) -> dict[str, Tensor]:
     """What the networks of a residual start from: those for the first of ``ks`` that is in the folder ``weights``;
     nothing where none is."""
     files = [file for k in ks if (file := weights / f"{residual_file(k)}.safetensors").is_file()]
-    state = load_file(files[0]) if files else {}
+    state = read_safetensors(files[0], "train it again")[0] if files else {}
     return {name: tensor for name, tensor in state.items() if name.startswith(("emphasis.", "blend."))}
 
 
@@ -77,7 +77,7 @@ def arrived_pictures(
     512, 512) uint8 and "coarse" (N, 3, 64, 64), at "snr_db"; with the "symbols" that were sent, and "sketch" (N, 3,
     128, 128), the picture that the transmitter expects."""
     if path.exists():
-        return torch.load(path, weights_only=True)
+        return read_torch(path, "delete it, and it is made again")
     residual, rows = model.residuals[k], []
     for i in track(range(len(images)), "sending photographs"):
         symbols, sketch, missing = _sent(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,6 +28,7 @@ from semwave.evaluation.privacy.figures import EYES, SNR_DB, K, present
 from semwave.evaluation.privacy.identity import SAME_PERSON, descriptor, distance
 from semwave.model import FaceModel
 from semwave.pictures import files, images
+from semwave.pictures.console import track
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.protection import Protection
@@ -72,7 +72,7 @@ def measure(measuring: "Measuring", out: Path, table: Path, console: Console) ->
 
 
 def _track(photos: list[Photo], what: str, console: Console) -> Iterable[Photo]:
-    return track(photos, what, console=console, transient=True, disable=not console.is_terminal)
+    return track(photos, what, console=console)
 
 
 def _kept_rows(folder: Path, photo: Photo, compute: Callable[[Photo], list[dict]]) -> list[dict]:
@@ -89,8 +89,11 @@ def _kept_views(folder: Path, photo: Photo, compute: Callable[[Photo], dict[str,
         views: dict[str, Any] = {name: view.flatten().half().numpy() for name, view in compute(photo).items()}
         np.savez(buffer, **views)
         files.write_bytes(path, buffer.getvalue())
-    with np.load(path) as kept:
-        return {name: kept[name].astype(np.float32) for name in kept.files}
+    try:
+        with np.load(path) as kept:
+            return {name: kept[name].astype(np.float32) for name in kept.files}
+    except Exception:  # damaged archives fail in several ways
+        raise SemwaveError(f"{path}: is damaged; delete it, and it is made again") from None
 
 
 class Measuring:
@@ -205,7 +208,7 @@ class Measuring:
 
 
 def _flow(model: PartModel) -> CodeFlow:
-    if not isinstance(model, FaceModel) or model.flow is None:
+    if not isinstance(model, FaceModel) or not isinstance(model.flow, CodeFlow):
         raise SemwaveError(
             f"{model.config.name} has no flow to measure the likelihood of codes with; take another model"
         )

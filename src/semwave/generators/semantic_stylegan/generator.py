@@ -1,12 +1,11 @@
 """Semantic StyleGAN as a whole: from codes to pictures, and from files and to them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from semwave.generators.semantic_stylegan.architecture import Architecture, Rend
 from semwave.generators.semantic_stylegan.local import LocalGenerators, PositionEmbedding
 from semwave.generators.semantic_stylegan.render import RenderNet
 from semwave.generators.stylegan2 import mapping
+from semwave.pictures.arrays import check_finite, read_safetensors
 from semwave.pictures.files import write_bytes
 from semwave.types import Drawing
 
@@ -49,6 +49,7 @@ class SemanticStyleGAN(nn.Module):
         """
         state, sizes = read_official(Path(path))
         architecture = Architecture(**sizes)
+        _check_count(state, architecture, path)
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), Path(path))
         generator = cls(architecture)
@@ -69,12 +70,13 @@ class SemanticStyleGAN(nn.Module):
             SemwaveError: no such file, or one that holds no such generator.
         """
         try:
-            with safe_open(path, "pt") as file:
-                sizes = json.loads((file.metadata() or {})[METADATA])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state, about = read_safetensors(path, "")
+            sizes = json.loads(about[METADATA])
             architecture = Architecture(**sizes | {"transparent": tuple(sizes["transparent"])})
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        except (SemwaveError, KeyError, TypeError, ValueError, RecursionError):
             raise SemwaveError(f"{path}: holds no Semantic StyleGAN; make one with 'semwave train'") from None
+        check_finite(path, state)
+        _check_count(state, architecture, path)
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), path)
         generator = cls(architecture)
@@ -140,3 +142,14 @@ class SemanticStyleGAN(nn.Module):
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
         rendering = self.render(codes, segment=False)
         return Drawing(rendering.image, rendering.masks)
+
+
+def _check_count(state: Mapping[str, Tensor], architecture: Architecture, path: Path | str) -> None:
+    """Refuse sizes that the weights ``state`` of ``path`` are too few for, before a network of these sizes is made.
+
+    Raises:
+        SemwaveError: there are fewer weights than layers.
+    """
+    layers = architecture.parts * (architecture.local_layers - architecture.base_layers)
+    if len(state) < layers:
+        raise SemwaveError(f"{path} does not fit the sizes that it states; {layers} layers, but {len(state)} weights")

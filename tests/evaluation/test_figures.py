@@ -1,0 +1,50 @@
+"""Figures show what was measured, and the same rows give the same bytes."""
+
+import numpy as np
+import pytest
+from schemes import rows_of, rows_of_model
+
+from semwave.baselines.facts import FITTED, IDEAL, SEPARATION, Facts
+from semwave.evaluation.figures import draw_curves, draw_matrix
+from semwave.pictures.images import read_image
+
+VALUES = {0.0: (18.0, 0.4), 10.0: (20.0, 0.3)}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rows = rows_of_model(256, VALUES) + rows_of("mine", Facts(k=768), VALUES)
+    rows += rows_of("held", Facts(SEPARATION, k=256, held_snr_db=10.0), VALUES)
+    rows += rows_of("jpeg", Facts(IDEAL, k=256, image_codec="JPEG 2000"), VALUES)
+    for k in (256, 512):
+        for flow in (True, False):
+            rows += rows_of(f"{k} {flow}", Facts(FITTED, "m", k, ("codes",), flow, True), VALUES)
+    return rows
+
+
+def test_curves_are_drawn_by_what_schemes_say_of_themselves(rows, tmp_path):
+    written = draw_curves(rows, tmp_path / "a")
+    names = [f"figure-{number}.{kind}" for number in (3, 4, 5) for kind in ("png", "svg")]
+    assert [path.name for path in written] == names
+    text = (tmp_path / "a" / "figure-3.svg").read_text()
+    for scheme in ("m-k256", "mine", "held", "jpeg"):
+        assert f"<!-- {scheme} -->" in text
+    assert "<!-- 256 True -->" not in text
+    assert "<!-- m, without flow -->" in (tmp_path / "a" / "figure-5.svg").read_text()
+    for path in draw_curves(rows, tmp_path / "b"):
+        assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
+
+
+def test_rayleigh_has_figures_of_its_own(tmp_path):
+    written = draw_curves(rows_of("mine", Facts(k=768), VALUES, "rayleigh"), tmp_path)
+    assert {path.stem for path in written} == {"figure-3-rayleigh", "figure-4-rayleigh"}
+
+
+def test_the_matrix_shows_what_was_sent_once_and_all_that_arrived(tmp_path):
+    red, blue = (np.full((128, 128, 3), colour, dtype=np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
+    arrived = {(scheme, snr_db): blue for scheme in ("a-k256", "b-k2560") for snr_db in (0.0, 10.0)}
+    drawn = read_image(draw_matrix(red, arrived, tmp_path / "matrix")[0]).astype(int)
+    shown = {
+        name: (np.abs(drawn - colour).max(-1) < 9).sum() for name, colour in (("red", red[0, 0]), ("blue", blue[0, 0]))
+    }
+    assert shown["red"] > 1000 and shown["blue"] == pytest.approx(4 * shown["red"], rel=0.05)

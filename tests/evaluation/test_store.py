@@ -1,0 +1,73 @@
+"""Rows survive the disk, with what schemes say of themselves in columns; anything else is refused."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semwave.baselines.facts import Facts
+from semwave.errors import SemwaveError
+from semwave.evaluation.store import Row, digest, file_digest, keep_rows, kept_rows, read_csv, write_csv
+from semwave.types import DELIVERED
+
+ROWS = Path(__file__).parents[2] / "docs" / "results" / "rows.csv"
+FACTS = st.builds(
+    Facts,
+    family=st.sampled_from(["", "semwave", "ideal"]),
+    model=st.sampled_from(["", "faces-512"]),
+    k=st.integers(0, 2**20),
+    layers=st.sampled_from([(), ("codes",), ("codes", "residual")]),
+    flow=st.none() | st.booleans(),
+    channel_noise=st.none() | st.booleans(),
+    held_snr_db=st.none() | st.floats(-20, 60),
+    image_codec=st.sampled_from(["", "JPEG 2000"]),
+)
+
+
+@given(st.lists(FACTS, max_size=3))
+def test_rows_survive_the_disk(tmp_path_factory, facts):
+    folder = tmp_path_factory.mktemp("rows")
+    rows = [
+        Row(f"p{i}", "a, b", f, "awgn", 7.5, 20.1, 0.3, 1.0, 0.1, DELIVERED, 'x "y", z') for i, f in enumerate(facts)
+    ]
+    write_csv(folder / "rows.csv", rows)
+    keep_rows(folder / "rows.json", rows)
+    assert read_csv(folder / "rows.csv") == rows == kept_rows(folder / "rows.json")
+
+
+def test_a_table_says_what_schemes_are():
+    with ROWS.open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert first["family"] == "semwave" and first["model"] == "faces-512" and first["layers"] == "codes+residual"
+    assert first["flow"] == first["channel_noise"] == "yes" and first["k"] == "256" and first["held_snr_db"] == ""
+
+
+def test_the_results_are_rows():
+    rows = read_csv(ROWS)
+    assert len(rows) == 17_300 and all(row.k > 0 for row in rows)
+    # The same scheme says the same of itself in every row.
+    pairs = {(row.scheme, row.facts) for row in rows}
+    assert len(pairs) == len({scheme for scheme, _ in pairs}) == len({facts for _, facts in pairs}) == 40
+
+
+def test_what_holds_no_rows_is_refused(tmp_path):
+    with pytest.raises(SemwaveError, match="is missing; 'semwave evaluate'"):
+        read_csv(tmp_path / "rows.csv")
+    for text in ("photo,scheme,k\na,b,256\n", "\0", ROWS.read_text()[:300] + "\n"):
+        (tmp_path / "rows.csv").write_text(text)
+        with pytest.raises(SemwaveError, match="does not hold measurements"):
+            read_csv(tmp_path / "rows.csv")
+    for text in ("[{}]", "{", '[{"photo": 1}]'):
+        (tmp_path / "rows.json").write_text(text)
+        with pytest.raises(SemwaveError):
+            kept_rows(tmp_path / "rows.json")
+
+
+def test_digests(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a") == "ba7816bf8f01"
+    assert digest("a", 1) == digest("a", 1) != digest("a", 2)
+    with pytest.raises(SemwaveError, match="cannot be read"):
+        file_digest(tmp_path / "none")

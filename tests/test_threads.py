@@ -1,0 +1,97 @@
+"""Beside other code: one transmitter and one receiver serve many threads, and torch's state stays as it is."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from semwave import Receiver, Transmitter, air
+from semwave.pictures.cache import PerPicture
+
+THREADS = 8
+
+
+@pytest.fixture(scope="module")
+def ends():
+    return Transmitter("faces-512", k=2560), Receiver("faces-512", size=256)
+
+
+def photo(number):
+    small = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(number)) * 2 - 1
+    return torch.nn.functional.interpolate(small, size=(512, 512), mode="bicubic").clamp(-1, 1)
+
+
+def test_eight_threads_get_the_bits_that_one_gets(ends):
+    transmitter, receiver = ends
+
+    def sent(number):
+        signal = transmitter(photo(number))
+        return signal.iq, receiver(air.AWGN(10.0, random=number)(signal))
+
+    alone = [sent(number) for number in range(2)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        together = list(pool.map(sent, [0, 1] * (THREADS // 2)))
+    for number, (symbols, picture) in enumerate(together):
+        assert torch.equal(symbols, alone[number % 2][0]) and torch.equal(picture, alone[number % 2][1])
+
+
+def test_what_is_made_once_a_picture_is_never_another_pictures():
+    start = threading.Barrier(THREADS)
+    made = PerPicture(lambda picture: picture.sum().item())
+    pictures = [torch.full((2,), float(number)) for number in range(THREADS)]
+    wrong = []
+
+    def ask(number):
+        start.wait()
+        for _ in range(3000):
+            if made(pictures[number]) != 2.0 * number:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+BESIDE = """
+import json, sys, warnings
+import torch
+torch.set_default_dtype(torch.float64)
+torch.set_grad_enabled(False)
+torch.use_deterministic_algorithms(True)
+torch.set_num_threads(2)
+torch.set_float32_matmul_precision("high")
+torch.manual_seed(7)
+filters = list(warnings.filters)
+
+def state():
+    return [str(torch.get_default_dtype()), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled(),
+            torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.initial_seed(),
+            torch.random.get_rng_state().sum().item(), torch.compile.__module__, torch.is_autocast_enabled("cpu"),
+            str(torch.get_default_device()), warnings.filters == filters]
+
+before = state()
+from semwave import Receiver, Transmitter, air
+from semwave.pictures import images, align
+import semwave.apps.send
+imported = state()
+transmitter, receiver = Transmitter("faces-512", k=256), Receiver("faces-512", size=256)
+loaded = state()
+photo = torch.zeros(1, 3, 512, 512, dtype=torch.float32)
+picture = receiver(air.AWGN(10.0, random=0)(transmitter(photo)))
+print(json.dumps([before, imported, loaded, state(), str(picture.dtype), bool(picture.isfinite().all())]))
+"""
+
+
+def test_importing_and_using_it_leaves_the_state_of_torch_alone():
+    done = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    before, imported, loaded, used, dtype, finite = json.loads(done.stdout)
+    assert before == imported == loaded == used
+    assert dtype == "torch.float32" and finite
