@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CRASHES = ROOT / "tests" / "data" / "crashes"
 LONGEST, MOST_MEMORY = 5, 2**30
-"""Seconds and bytes that one input may take."""
+"""Seconds of a CPU and bytes that one input may take."""
 LENGTHS = (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"\x00" * 8, b"\xff" * 8, b"9" * 12, b"-1")
 TOKENS = (
     b"[" * 50,
@@ -185,14 +185,18 @@ def _hang(*_: object) -> None:
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """At most :data:`LONGEST` seconds."""
-    before = signal.signal(signal.SIGALRM, _hang)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    """At most :data:`LONGEST` seconds of a CPU, and twenty times as long by the clock: other jobs may be running."""
+    limits = ((signal.ITIMER_PROF, signal.SIGPROF, 1), (signal.ITIMER_REAL, signal.SIGALRM, 20))
+    before = [signal.signal(number, _hang) for _, number, _ in limits]
+    for timer, _, times in limits:
+        signal.setitimer(timer, times * LONGEST)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, _, _ in limits:
+            signal.setitimer(timer, 0)
+        for (_, number, _), handler in zip(limits, before, strict=True):
+            signal.signal(number, handler)
 
 
 def limit_memory() -> None:

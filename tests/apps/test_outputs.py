@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from semwave.pictures import align
 from semwave.pictures.images import read_image
 
 pytestmark = pytest.mark.usefixtures("linear_model")
@@ -298,3 +299,20 @@ def test_many_pictures_in_one_file_are_refused_before_any_is_drawn(photo, tmp_pa
         save_file({"iq": many}, symbols, file.metadata())
     monkeypatch.setattr(linear_model, "draw", lambda *_: pytest.fail("drawn"), raising=False)
     assert "holds 1000 pictures" in refused(tmp_path, "receive", symbols, "--out", tmp_path / "face.png")
+
+
+def test_which_face_was_taken_is_said_and_can_be_chosen(photo, tmp_path, monkeypatch):
+    asked = []
+    whole = align.Frame(np.array([128.0, 128.0]), np.array([128.0, 0.0]))
+
+    def choose(_, number):
+        asked.append(number)
+        return align.Choice(whole, "" if number else "2 faces found, the largest was taken")
+
+    monkeypatch.setattr(align, "choose_face", choose)
+    for command in (("send", photo, "--out", tmp_path), ("transmit", photo, "--out", tmp_path / "x.npy")):
+        said = semwave(*command, "--size", 256)
+        assert said.exit_code == 0 and "photo.png: 2 faces found" in said.stderr, said.output
+        assert "faces found" not in semwave(*command, "--size", 256, "--face", 2).stderr
+    assert asked == [None, 2, None, 2]
+    assert "--face" in refused(tmp_path, "send", photo, "--face", 0)

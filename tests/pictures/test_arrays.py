@@ -5,6 +5,8 @@ import resource
 import struct
 import subprocess
 import sys
+from argparse import Namespace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from safetensors.torch import save_file
 
 from semwave.air.files import read_header, read_plain, read_soft
 from semwave.errors import SemwaveError
+from semwave.generators.official import read_official
+from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.generators.weights import read_weights
 from semwave.pictures.arrays import read_npy, read_safetensors, read_torch
 from semwave.pictures.files import read_json
@@ -138,6 +142,17 @@ def test_weights_that_are_not_finite_are_refused(value, tmp_path):
     torch.save({"model": {"weight": weight, "bias": network.bias.detach()}, "step": 1}, run / "checkpoint.pt")
     with pytest.raises(SemwaveError, match="not finite"):
         iterate(lambda *_: {}, {"model": network}, Schedule(2, 1, 0.1), run, accelerated("no"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_generators_with_weights_that_are_not_finite_are_refused(value, tmp_path):
+    weights = {"x": torch.tensor([1.0, value])}
+    torch.save({"g_ema": weights, "args": Namespace(size=128)}, tmp_path / "authors.pt")
+    about = {"semantic_stylegan": json.dumps(asdict(Architecture()))}
+    save_file(weights, tmp_path / "generator.safetensors", about)
+    for read, name in ((read_official, "authors.pt"), (SemanticStyleGAN.from_file, "generator.safetensors")):
+        with pytest.raises(SemwaveError, match="x has values that are not finite"):
+            read(tmp_path / name)
 
 
 def test_weights_of_lpips_that_are_not_finite_are_refused(tmp_path):

@@ -49,7 +49,7 @@ class SemanticStyleGAN(nn.Module):
         """
         state, sizes = read_official(Path(path))
         architecture = Architecture(**sizes)
-        _check_count(state, architecture, path)
+        _check_count(state, architecture, Path(path))
         with torch.device("meta"):
             check_names_and_shapes(state, cls(architecture).state_dict(), Path(path))
         generator = cls(architecture)
