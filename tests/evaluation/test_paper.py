@@ -13,6 +13,7 @@ from semwave.evaluation import fitted, limit, paper
 from semwave.evaluation.registry import find_scheme
 from semwave.evaluation.scheme import facts_of
 from semwave.evaluation.store import read_csv
+from semwave.pictures.photos import find_photos
 
 
 def test_the_matrix_shows_schemes_that_can_be_built():
@@ -38,9 +39,18 @@ def test_the_paper_in_small(tmp_path, squares, monkeypatch):
     Image.fromarray(squares(0)).save(data / "photo.png")
 
     def evaluate():
-        console = Console(quiet=True)
+        photos, console = find_photos([data]), Console(quiet=True)
         return paper.evaluate(
-            ["paper"], data, out, out / "results.md", None, 0, False, MeanDifference(), "command", console
+            ["paper"],
+            find_photos([data]),
+            data,
+            out,
+            out / "results.md",
+            0,
+            False,
+            MeanDifference(),
+            "command",
+            console,
         )
 
     assert evaluate() == []

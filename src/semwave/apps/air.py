@@ -10,6 +10,7 @@ import typer
 
 from semwave.apps.options import CodesOnly, Ks, ModelName, NoAlign, Ratios, Size, chosen_ks, chosen_layers
 from semwave.errors import SemwaveError
+from semwave.pictures.console import plain_console
 from semwave.zoo import DEFAULT
 
 if TYPE_CHECKING:
@@ -246,7 +247,6 @@ def inspect(
     carriers: Carriers = 64,
 ) -> None:
     """Say what is in a recording: frames, offsets, SNR; and draw waterfall, channel and constellation."""
-    from rich.console import Console
     from rich.table import Table
 
     from semwave.air import Modem
@@ -263,7 +263,7 @@ def inspect(
     table = Table(*(name.replace("_", " ") for name in columns))
     for row in (row_of(result, recording.sample_rate) for result in results):
         table.add_row(*(str(row.get(name, "")) for name in columns))
-    Console().print(table)
+    plain_console().print(table)
     draw(path, samples, results, recording.sample_rate)
     typer.echo(str(path))
 
