@@ -234,8 +234,10 @@ def fuzz(options, model, keep):
         kind, loud = number % 4, number // 1000 % 2
         if kind == 0:
             piece = random.bytes(random.integers(0, 4000))
+            if not loud:
+                piece = (np.frombuffer(piece, np.int8) / 1e4).astype(np.complex64).tobytes()
         elif kind == 1:
-            begin = random.integers(len(frame))
+            begin = random.integers(len(frame)) * random.integers(2)
             damaged = bytearray(frame[begin : begin + random.integers(8000)])
             for place in random.integers(0, max(len(damaged), 1), 3) if damaged else ():
                 damaged[place] = random.integers(256)
