@@ -42,7 +42,7 @@ def test_the_paper_in_small(tmp_path, squares, monkeypatch):
         photos, console = find_photos([data]), Console(quiet=True)
         return paper.evaluate(
             ["paper"],
-            find_photos([data]),
+            photos,
             data,
             out,
             out / "results.md",
