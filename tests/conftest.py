@@ -46,3 +46,13 @@ def photo(tmp_path, squares):
     path.parent.mkdir()
     Image.fromarray(squares(0)).save(path)
     return path
+
+
+@pytest.fixture
+def photos(tmp_path, squares):
+    """A folder with three pictures in the frame."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(squares(i)).save(folder / f"photo-{i}.png")
+    return folder

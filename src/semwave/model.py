@@ -34,9 +34,10 @@ from semwave.inversion.parser import FaceParser
 from semwave.latent.layout import MASK_CODE
 from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
+from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT, SKETCH, coarse, resized, visible_at
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
-from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, residual_file
+from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, residual_file, weight_files
 
 PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
 CLEAN_SNR_DB = 40.0
@@ -90,13 +91,11 @@ class FaceModel(nn.Module):
     @functools.cached_property
     def digest(self) -> str:
         """Names the weights: 12 digits of the SHA-256 of their files, or of the tensors where there are none."""
-        found = hashlib.sha256()
         if self.folders:
-            for file in sorted(file for folder in self.folders for file in folder.glob("*.safetensors")):
-                found.update(file.read_bytes())
-        else:
-            for name, tensor in self.state_dict().items():
-                found.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
+            return file_digest(*weight_files(self.folders))
+        found = hashlib.sha256()
+        for name, tensor in self.state_dict().items():
+            found.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
         return found.hexdigest()[:12]
 
     def new_residual(self, k: int) -> Residual:

@@ -9,14 +9,13 @@ A new k is an entry under "codecs" (and "residuals", for what goes beside the co
 folder with a model.json and weights. :func:`semwave.model.load_model` makes networks of it.
 """
 
-import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES, Layout
-from semwave.pictures.files import read_json, structured, write_json
+from semwave.pictures.files import file_digest, read_json, structured, write_json
 
 WEIGHTS = Path(__file__).parent / "weights"
 CONFIG = "model.json"
@@ -239,9 +238,10 @@ def weights_digest(name: str, residuals: Collection[int] | None = None) -> str:
     config, unread = config_of(name), set()
     if residuals is not None:
         unread = {residual_file(plan.k) for plan in config.residuals if plan.k not in residuals}
-    digest = hashlib.sha256()
     folders = {MODELS[name]} | ({MODELS[config.codes]} if config.codes else set())
-    for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
-        if file.stem not in unread:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
+    return file_digest(*(file for file in weight_files(folders) if file.stem not in unread))
+
+
+def weight_files(folders: Iterable[Path]) -> list[Path]:
+    """The files of weights in ``folders``, in the order in which a digest takes them."""
+    return sorted(file for folder in folders for file in folder.glob("*.safetensors"))

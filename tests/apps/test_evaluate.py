@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from schemes import MeanDifference
 from typer.testing import CliRunner
 
@@ -15,15 +14,6 @@ from semwave.evaluation.run import SNRS_DB
 from semwave.pictures import metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture
-def photos(tmp_path, squares):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(3):
-        Image.fromarray(squares(i)).save(folder / f"photo-{i}.png")
-    return folder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from PIL import Image
 from schemes import smooth_picture
 
 from semwave.baselines.deep_jscc import LAYOUTS, DeepJSCC, DeepJSCCScheme
@@ -22,13 +21,3 @@ def untrained_networks(monkeypatch):
 def picture():
     """A smooth picture (1, 3, 512, 512)."""
     return smooth_picture()
-
-
-@pytest.fixture
-def photos(tmp_path, squares):
-    """A folder with three pictures in the frame."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(3):
-        Image.fromarray(squares(i)).save(folder / f"photo-{i}.png")
-    return folder

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
-from semwave.evaluation.store import Row, digest, file_digest, keep_rows, kept_rows, read_csv, write_csv
+from semwave.evaluation.store import Row, digest, keep_rows, kept_rows, read_csv, write_csv
+from semwave.pictures.files import file_digest
 from semwave.types import DELIVERED
 
 ROWS = Path(__file__).parents[2] / "docs" / "results" / "rows.csv"

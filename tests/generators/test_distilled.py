@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import TINY
 from typer.testing import CliRunner
 
 from semwave import Receiver, SemwaveError, Transmitter
@@ -14,18 +15,12 @@ from semwave.apps.cli import app
 from semwave.apps.compare import change_inside, drawn
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
-from semwave.latent.layout import FACES
 from semwave.model import load_model
 from semwave.pictures import images
 from semwave.pictures.metrics import psnr
 from semwave.privacy.knowledge import build, load_knowledge
 from semwave.types import Inversion, Scene
 from semwave.zoo import MODELS
-
-TINY = Architecture(
-    size=32, coarse_size=16, smallest_size=8, code_size=FACES.coordinates, mapping_layers=0, local_channels=8,
-    coarse_channels=16, max_channels=16,
-)  # fmt: skip
 
 
 def seeded(seed=0):

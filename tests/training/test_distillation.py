@@ -3,18 +3,13 @@
 import json
 
 import torch
+from tiny import TINY
 
-from semwave.generators.semantic_stylegan import Architecture
 from semwave.latent.layout import FACES
 from semwave.model import load_face_model
 from semwave.training.data import Photos
 from semwave.training.distillation import train_distilled
 from semwave.training.loop import Schedule
-
-TINY = Architecture(
-    size=32, coarse_size=16, smallest_size=8, code_size=FACES.coordinates, mapping_layers=0, local_channels=8,
-    coarse_channels=16, max_channels=16,
-)  # fmt: skip
 
 
 def seeded(seed=0):

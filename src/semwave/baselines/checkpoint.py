@@ -7,7 +7,6 @@ Mean, principal directions and codec come from random codes of the checkpoint's 
 flow and nothing that was trained through noise: it is a start, and a baseline.
 """
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.inversion.descent import descend
 from semwave.latent.layout import BASE_CODES, FACES
 from semwave.latent.space import SAMPLES, CodeSpace
+from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT, resized
 from semwave.types import Drawing, Inversion, Message, Scene, Signal, Soft, new_header
 from semwave.zoo import CodecConfig, ModelConfig
@@ -65,8 +65,7 @@ class CheckpointModel(nn.Module):
             licence="that of the checkpoint",
             card=str(path),
         )
-        with path.open("rb") as file:
-            self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        self.digest = file_digest(path)
         layout = self.config.layout
         self.space = CodeSpace(layout)
         random = torch.Generator().manual_seed(0)

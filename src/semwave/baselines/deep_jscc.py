@@ -11,7 +11,6 @@
 16, 32, 32, 32 and c channels. It is fully convolutional: k grows with the picture, k/n = c / (3 d^2).
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +25,7 @@ from semwave.baselines.facts import DEEP_JSCC, Facts
 from semwave.errors import SemwaveError
 from semwave.generators.memory import channels_last
 from semwave.generators.weights import read_weights
+from semwave.pictures.files import file_digest
 from semwave.types import Delivered
 from semwave.zoo import WEIGHTS
 
@@ -116,5 +116,5 @@ def trained(k: int, folder: Path = FOLDER) -> DeepJSCCScheme:
         raise SemwaveError(f"{file} is missing; make it with 'semwave train deep-jscc --k {k}'")
     network = DeepJSCC(LAYOUTS[k])
     read_weights(file, network)
-    key = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    key = file_digest(file)
     return DeepJSCCScheme(k, key, network.eval().requires_grad_(False))

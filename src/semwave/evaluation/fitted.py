@@ -22,13 +22,13 @@ from semwave.baselines.facts import FITTED
 from semwave.coding.codec import Codec
 from semwave.coding.flow import IdentityFlow
 from semwave.evaluation.ours import Ours, WithCodec, inversion
-from semwave.evaluation.store import file_digest
 from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
 from semwave.latent.space import used_coordinates
 from semwave.model import FaceModel, load_face_model
 from semwave.pictures.arrays import read_torch
 from semwave.pictures.console import track
+from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db

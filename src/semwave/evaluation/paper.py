@@ -28,9 +28,9 @@ from semwave.evaluation.registry import SCHEMES, channels, find_scheme
 from semwave.evaluation.report import results
 from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictures
 from semwave.evaluation.scheme import facts_of
-from semwave.evaluation.store import digest, file_digest, read_csv, write_csv
+from semwave.evaluation.store import digest, read_csv, write_csv
 from semwave.pictures import align, files, images
-from semwave.pictures.files import FILE, kind_of
+from semwave.pictures.files import FILE, file_digest, kind_of
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn

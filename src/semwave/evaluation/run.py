@@ -19,9 +19,10 @@ from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
 from semwave.evaluation.scheme import Scheme, deliver, facts_of
-from semwave.evaluation.store import HINTS, Row, digest, file_digest, keep_rows, kept_rows
+from semwave.evaluation.store import HINTS, Row, digest, keep_rows, kept_rows
 from semwave.pictures import images
 from semwave.pictures.console import bars
+from semwave.pictures.files import file_digest
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import Photo, read_photo
 

@@ -113,15 +113,6 @@ def _value(hint: Any, cell: str) -> Any:
     return hint(cell)
 
 
-def file_digest(path: Path) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of a file. Raises :class:`SemwaveError` if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    except OSError as error:
-        raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-
-
 def digest(*values: object) -> str:
-    """The same of anything that JSON can write."""
+    """Twelve hexadecimal digits of the SHA-256 of anything that JSON can write."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

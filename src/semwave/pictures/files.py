@@ -1,6 +1,7 @@
 """Files: whole or not at all when written, checked when read."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Made = TypeVar("Made")
+BLOCK = 2**20
+"""Bytes that are read at once where a whole file need not be in memory."""
 MOST_TEXT = 64 * 2**20
 """Bytes of the largest file of text that is read."""
 MISSING, FILE, FOLDER, STREAM, OTHER = "missing", "file", "folder", "stream", "other"
@@ -46,6 +49,23 @@ def kind_of(path: str | os.PathLike) -> str:
 def _short(path: str | os.PathLike) -> str:
     name = str(path)
     return name if len(name) <= 200 else f"{name[:100]}...{name[-60:]}"
+
+
+def file_digest(*paths: Path) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of a file, or of several one after the other.
+
+    Raises:
+        SemwaveError: one that cannot be read.
+    """
+    found = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                while block := file.read(BLOCK):
+                    found.update(block)
+        except OSError as error:
+            raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    return found.hexdigest()[:12]
 
 
 def write_array(path: str | os.PathLike, array: "np.ndarray") -> None:
