@@ -13,7 +13,8 @@ CONFIG = ModelConfig(
     name="faces-512",
     sizes=(256, 512, 1024),
     size=512,
-    codecs=(CodecConfig(256, 1), CodecConfig(2560, 1)),
+    codec=CodecConfig(32768, 1),
+    k=2560,
     flow=None,
     licence="Apache-2.0",
     card="docs/models.md",
@@ -26,9 +27,15 @@ class LinearModel:
     config, digest = CONFIG, "0123456789ab"
 
     def __init__(self):
-        source = torch.Generator().manual_seed(0)
-        self.maps = {k: torch.linalg.qr(torch.randn(k, NUMBERS + 1, generator=source))[0] for k in CONFIG.ks}
+        self.maps = {}
         self.inversions = 0
+
+    def map(self, k: int) -> Tensor:
+        """(k, NUMBERS + 1), of orthonormal columns where k is large enough."""
+        if k not in self.maps:
+            drawn = torch.randn(max(k, NUMBERS + 1), NUMBERS + 1, generator=torch.Generator().manual_seed(k))
+            self.maps[k] = torch.linalg.qr(drawn)[0][:k]
+        return self.maps[k]
 
     def invert(self, scene: Scene, inversion: Inversion = Inversion()) -> Tensor:
         self.inversions += 1
@@ -41,14 +48,14 @@ class LinearModel:
 
     def encode(self, scene: Scene, k: int, layers: tuple[str, ...] | None = None) -> Signal:
         header = new_header(self, scene, k, layers)
-        numbers = torch.cat([scene.codes[:, 0, :NUMBERS], torch.ones(len(scene.codes), 1)], 1) @ self.maps[k].T
+        numbers = torch.cat([scene.codes[:, 0, :NUMBERS], torch.ones(len(scene.codes), 1)], 1) @ self.map(k).T
         return signal(unit_power(numbers), header)
 
     def decode(self, soft: Soft) -> Message:
-        numbers = soft.symbols @ self.maps[soft.header.k]
+        numbers = soft.symbols @ self.map(soft.header.k)
         codes = torch.zeros(len(soft.symbols), 28, 512)
         codes[:, 0, :NUMBERS] = (numbers[:, :NUMBERS] / numbers[:, NUMBERS:]).nan_to_num()
-        return Message(codes, soft.header, soft.snr_db)
+        return Message(codes, soft.header, soft.snr_db, soft.received)
 
     def draw(self, message: Message, size: int | None = None) -> Drawing:
         return self.generate(message.codes, CONFIG.checked_size(size))

@@ -20,6 +20,7 @@ from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.model import load_model
 from semwave.privacy.settings import Privacy
 from semwave.types import Header, Scene
+from semwave.zoo import LOWEST_K
 
 TINY = Architecture(size=32, coarse_size=16, smallest_size=8, mapping_layers=2, local_channels=8, coarse_channels=16)
 
@@ -52,13 +53,15 @@ def scene(model):
 
 
 def layers_of(model):
-    """Every k of ``model``, and what it can send in it."""
-    return [(k, layers) for k in model.config.ks for layers in {("codes",), model.config.layers(k)}]
+    """Numbers of symbols that ``model`` offers, and what it can send in them."""
+    config, ks = model.config, (LOWEST_K, 254, 700, 2560, 32768)
+    beside = [(k, config.layers(k)) for k in ks if config.offers(k)]
+    return list(dict.fromkeys([*beside, *((k, ("codes",)) for k in ks if k <= config.codec.symbols)]))
 
 
 def test_a_model_says_what_it_is(model):
     config = model.config
-    assert config.size in config.sizes and config.ks and len(model.digest) == 12
+    assert config.size in config.sizes and config.offers(config.k) and len(model.digest) == 12
     assert model.digest == model.digest
 
 
@@ -88,7 +91,7 @@ def test_what_is_sent_arrives(model, scene):
 
 
 def test_a_batch_gives_what_its_pictures_give_alone(model, scene):
-    k = model.config.ks[-1]
+    k = model.config.k
     both = model.encode(scene, k)
     alone = model.encode(Scene(scene.picture[1:], codes=scene.codes[1:]), k)
     torch.testing.assert_close(to_reals(both.iq)[1:], to_reals(alone.iq), atol=0.02, rtol=0.02)
@@ -109,13 +112,24 @@ def test_symbols_that_were_not_received_count_for_nothing(model, scene):
         assert picture.isfinite().all() and torch.equal(picture[:1], picture[1:])
 
 
+def test_different_numbers_of_symbols_are_received_together(model, scene):
+    ks = (LOWEST_K, 300, 512)
+    softs = [CHANNELS["awgn"](10.0, 0)(Transmitter(model).encode(scene, k)) for k in ks]
+    receiver = Receiver(model)
+    together, alone = receiver(softs), torch.cat([receiver(soft) for soft in softs])
+    assert together.shape == alone.shape
+    torch.testing.assert_close(together, alone, atol=0.1, rtol=0)
+    with pytest.raises(SemwaveError, match="nothing was received"):
+        receiver([])
+
+
 def test_what_is_not_offered_is_one_clear_error(model, scene):
     for ask in (
         lambda: model.encode(scene, 7),
-        lambda: model.encode(scene, model.config.ks[0], ()),
-        lambda: model.encode(Scene(scene.picture), model.config.ks[0]),
+        lambda: model.encode(scene, LOWEST_K, ()),
+        lambda: model.encode(Scene(scene.picture), LOWEST_K),
         lambda: model.draw(Receiver(model).decode(CHANNELS["awgn"](9.0, 0)(model.encode(scene, 256))), 77),
-        lambda: Transmitter(model, 100),
+        lambda: Transmitter(model, 101),
     ):
         with pytest.raises(SemwaveError) as caught:
             ask()
@@ -133,14 +147,14 @@ def test_a_model_hides_parts_or_says_that_it_cannot(model):
 WRONG = {
     "another model": {"model": "cats"},
     "other weights": {"digest": "f" * 12},
-    "a k that is not offered": {"k": 100},
+    "a k that is not offered": {"k": 32},
     "a layer too many": {"layers": ("residual",)},
 }
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_receiver_refuses_what_is_not_for_it(model, scene, kind):
-    sent = model.encode(scene, model.config.ks[0])
+    sent = model.encode(scene, LOWEST_K)
     soft = CHANNELS["awgn"](10.0, 0)(sent)
     with pytest.raises(SemwaveError):
         Receiver(model)(replace(soft, header=replace(sent.header, **WRONG[kind])))

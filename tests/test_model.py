@@ -8,17 +8,16 @@ from safetensors import safe_open
 
 from semwave.air.iq import noise_power, to_reals
 from semwave.coding.flow import IdentityFlow
+from semwave.coding.residual import FULL, enlarged
 from semwave.errors import SemwaveError
 from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE
 from semwave.model import FaceModel, load_model
-from semwave.pictures.images import coarse
 from semwave.types import Inversion, Scene, Soft
-from semwave.zoo import MODELS, config_of, without_flow
+from semwave.zoo import MODELS, config_of, without_flow, without_residual
 
 CONFIG = replace(config_of("faces-512"), name="mine")
-CODES_ALONE = replace(CONFIG, residuals=(), residual_codec=None)
-FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec-256", "codec-2560"}
-RESIDUALS = {"residual-256", "residual-2560"}
+CODES_ALONE = without_residual(CONFIG)
+FILES = {"parser", "generator", "space", "encoder", "corrections", "flow", "codec"}
 SHAPE = FACES.codes, FACES.code_size
 
 
@@ -29,16 +28,18 @@ def model():
     model = FaceModel(CONFIG).requires_grad_(False)
     for file, module in model.files().items():
         state = module.trained_state() if file == "generator" else module.state_dict()
-        if file in RESIDUALS:
+        if file == "residual":
             continue
         for tensor in state.values():
             if tensor.dtype != torch.bool:
-                moved = 1e-3 if file in ("encoder", "corrections", "generator") else 0.02
+                moved = 1e-3 if file in ("encoder", "corrections", "generator", "flow") else 0.02
                 tensor += moved * torch.rand(tensor.shape) if tensor.is_floating_point() else 3
     model.space.measure(model.generator.body.map(torch.randn(1000, FACES.code_size)))
-    symbols = model.symbols(model.space.coordinates(model.sample(8, torch.Generator().manual_seed(2))), 256)
-    for residual in model.residuals.values():
-        residual.choose(symbols).start(torch.randn(8, 3, 64, 64))
+    # As alike as random numbers allow: symbols of variance one, each as important as a coefficient or more.
+    model.codec.settle(model.flow(model.space.coordinates(model.sample(64, torch.Generator().manual_seed(2)))))
+    model.codec.deviation.copy_(torch.linspace(0.1, 0.003, CONFIG.codec.symbols))
+    row, column = torch.arange(FULL)[:, None], torch.arange(FULL)
+    model.residual.choose((30 / (1 + row + column)).square().expand(3, -1, -1))
     return model
 
 
@@ -50,7 +51,7 @@ def folder(model, tmp_path_factory):
 
 
 def test_the_files_of_a_model(folder):
-    assert {path.name for path in folder.iterdir()} == {f"{name}.safetensors" for name in FILES | RESIDUALS}
+    assert {path.name for path in folder.iterdir()} == {f"{name}.safetensors" for name in FILES | {"residual"}}
     with safe_open(folder / "generator.safetensors", "pt") as file:
         names = set(file.keys())
     # What no training moves stays in the wheel.
@@ -76,7 +77,7 @@ def test_some_files_alone(model, folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["space.safetensors"]
     fresh = FaceModel(CONFIG)
     before = fresh.encoder.part.clone()
-    fresh.load(folder, ("space", "codec-256"))
+    fresh.load(folder, ("space", "codec"))
     assert torch.equal(fresh.space.directions, model.space.directions)
     assert torch.equal(fresh.encoder.part, before)
 
@@ -113,12 +114,11 @@ def clean(pictures, snr_db=60.0):
     return noise_power(torch.full((pictures, 1), snr_db))
 
 
-@pytest.mark.parametrize("k", [256, 2560])
-def test_the_flow_stands_between_codes_and_codec(model, codes, k):
-    coordinates = model.space.coordinates(codes)
-    assert torch.equal(model.symbols(coordinates, k), model.codecs[k].encode(model.flow(coordinates)))
-    symbols, noise = torch.randn(1, k), noise_power(torch.full((1, k), 7.5))
-    expected = model.space.codes(model.flow.inverse(model.codecs[k].decode(symbols, noise)))
+def test_the_flow_stands_between_codes_and_codec(model, codes):
+    coordinates, count = model.space.coordinates(codes), CONFIG.codec.symbols
+    assert torch.equal(model.symbols(coordinates), model.codec.encode(model.flow(coordinates)))
+    symbols, noise = torch.randn(1, count), noise_power(torch.full((1, count), 7.5))
+    expected = model.space.codes(model.flow.inverse(model.codec.decode(symbols, noise)))
     assert torch.equal(model.codes_of(symbols, noise), expected)
 
 
@@ -128,30 +128,47 @@ def test_a_model_without_a_flow(codes):
     assert isinstance(model.flow, IdentityFlow) and set(model.files()) == FILES - {"flow"}
     signal = model.encode(Scene(torch.zeros(2, 3, 512, 512), codes=codes), 256)
     assert signal.header.layers == ("codes",)
-    expected = model.codecs[256].encode(model.space.coordinates(codes))
-    torch.testing.assert_close(to_reals(signal.iq), expected)
+    plan, expected = model.plan(256, False), model.codec.encode(model.space.coordinates(codes))
+    torch.testing.assert_close(to_reals(signal.iq), plan.join(plan.sent(expected)))
     assert model.codes_of(expected, clean(2)).shape == codes.shape
 
 
-@pytest.mark.parametrize("k", CONFIG.ks)
+@pytest.mark.parametrize("k", [64, 256, 2560, 32768])
 def test_beside_the_codes_goes_what_they_lack(model, codes, k):
-    photo, residual = torch.rand(2, 3, 256, 256), model.residuals[k]
-    symbols = residual.select_code_symbols(model.symbols(model.space.coordinates(codes), residual.codec_k))
-    drawn = model.expected(symbols)
-    torch.testing.assert_close(coarse(drawn), model.coarse(model.codes_of(symbols, clean(2, 40.0))))
-    difference = residual.difference(photo, drawn)
-    torch.testing.assert_close(difference, coarse(photo) - coarse(drawn))  # before the emphasis has learnt
+    photo, residual, plan = torch.rand(2, 3, 512, 512), model.residual, model.plan(k, True)
+    symbols = plan.sent(model.symbols(model.space.coordinates(codes)))
+    sketch = model.expected(symbols)
+    difference = residual.difference(photo, sketch, k)
+    torch.testing.assert_close(difference, photo - enlarged(sketch))  # before the emphasis has learnt
     signal = model.encode(Scene(photo, codes=codes), k)
-    assert signal.header.layers == ("codes", "residual") and signal.header.size == 256
-    torch.testing.assert_close(to_reals(signal.iq), residual.join(symbols, difference))
-    nothing = torch.zeros(2, 1, 256, 256, dtype=torch.bool)
+    assert signal.header.layers == ("codes", "residual") and signal.header.size == 512
+    told = residual.coefficients(difference, plan.coefficients)
+    torch.testing.assert_close(to_reals(signal.iq), plan.join(symbols, told))
+    nothing = torch.zeros(2, 1, 512, 512, dtype=torch.bool)
     blind = model.encode(Scene(torch.zeros_like(photo), nothing, codes), k)
-    torch.testing.assert_close(to_reals(blind.iq), residual.join(symbols, torch.zeros_like(difference)))
+    torch.testing.assert_close(to_reals(blind.iq), plan.join(symbols, torch.zeros_like(told)))
     message = model.decode(Soft(to_reals(signal.iq), clean(2).expand(2, k), signal.header))
     torch.testing.assert_close(message.codes, model.codes_of(symbols, clean(2)), atol=0.05, rtol=0.05)
-    assert message.residual.shape == difference.shape
+    assert message.residual.shape == difference.shape and message.received.tolist() == [k, k]
     drawing = model.draw(message, 256)
     assert drawing.image.shape == (2, 3, 256, 256) and drawing.masks.shape == (2, 13, 64, 64)
+
+
+def test_a_plan_follows_what_it_is_made_of(model):
+    known = model.plan(256, True)
+    assert model.plan(256, True) is known
+    model.codec.deviation.mul_(1.0)
+    assert model.plan(256, True) is not known
+
+
+def test_where_nothing_was_received_the_mean_face_is_drawn(model, codes):
+    signal = model.encode(Scene(torch.rand(2, 3, 512, 512), codes=codes), 256)
+    lost = Soft(to_reals(signal.iq), torch.full((2, 256), torch.inf), signal.header)
+    message = model.decode(lost)
+    assert message.received.tolist() == [0, 0]
+    image = model.draw(message, 256).image
+    assert torch.equal(image[0], image[1]) and image.isfinite().all()
+    assert torch.equal(image, model.generate(message.codes, 256).image)
 
 
 def test_random_faces_are_one_style_with_a_layout_of_its_own(model, codes):

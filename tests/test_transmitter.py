@@ -33,14 +33,19 @@ def test_a_scene_is_made_once_for_several_k(linear_model, squares):
     )
     assert Transmitter(linear_model, 2560).encode(scene[1]).header == scene[0]
     assert Transmitter(linear_model, 256).encode(scene[1]).header.k == 256
+    assert Transmitter(linear_model, 256).encode(scene[1], 700).header.k == 700
+    with pytest.raises(SemwaveError, match="k = 701 is not offered"):
+        Transmitter(linear_model).encode(scene[1], 701)
 
 
 def test_it_refuses_what_is_not_offered(linear_model):
-    with pytest.raises(SemwaveError, match="256, 2560"):
-        Transmitter(k=100)
+    for k in (-2, 0, 62, 63, 65, 32770, 1_000_000):
+        with pytest.raises(SemwaveError, match=f"k = {k} is not offered .* even, from 64 to 32768") as caught:
+            Transmitter(k=k)
+        assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(SemwaveError, match="faces-512"):
         Transmitter("no-such-model")
-    with pytest.raises(SemwaveError, match="sends codes at k = 256, not codes"):
+    with pytest.raises(SemwaveError, match="sends codes, not codes"):
         Transmitter(k=256, layers=("codes", "residual"))
     with pytest.raises(SemwaveError, match="refine steps"):
         Transmitter(refine_steps=-1)

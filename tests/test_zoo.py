@@ -8,14 +8,14 @@ import pytest
 from semwave import zoo
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES
-from semwave.zoo import MODELS, CodecConfig, ModelConfig, Plan, config_of, read_config, weights_digest
+from semwave.zoo import MODELS, CodecConfig, ModelConfig, ResidualConfig, config_of, read_config, weights_digest
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_shipped_model_is_one_typed_object(name):
     config = config_of(name)
-    assert config.name == name and config.layout == FACES and config.ks == (256, 2560)
-    assert config.layers(256) == config.layers(2560) == ("codes", "residual")
+    assert config.name == name and config.layout == FACES and config.k == 2560
+    assert {config.layers(k) for k in (64, 66, 2560, 32768)} == {("codes", "residual")}
     assert config.code_model == "faces-512"
     assert config.licence != "-" and config.card.endswith(f"{name}/card.md")
 
@@ -25,7 +25,7 @@ def test_the_page_shows_every_model():
     for name in MODELS:
         config = config_of(name)
         (line,) = [line for line in zoo.__doc__.splitlines() if line.startswith(f"| {name} ")]
-        for fact in (*config.sizes, *config.ks):
+        for fact in (*config.sizes, zoo.LOWEST_K, config.highest_k):
             assert str(fact) in line
 
 
@@ -34,37 +34,33 @@ def test_an_unknown_model_lists_those_there_are():
         config_of("cats")
 
 
-SMALL = ModelConfig("small", (64,), 64, (CodecConfig(8, 2), CodecConfig(32, 2, 16)), residuals=(Plan(16, 4, 1.5),),
-                    residual_codec=8)  # fmt: skip
+SMALL = ModelConfig("small", (64,), 64, CodecConfig(80, 2), residual=ResidualConfig(200), k=64)
+ALONE = zoo.without_residual(SMALL)
 
 
-def test_a_model_offers_what_its_codecs_and_plans_offer():
-    assert SMALL.ks == (8, 16, 32)
-    assert SMALL.layers(8) == ("codes",) and SMALL.layers(16) == ("codes", "residual")
-    assert SMALL.checked_layers(8, None) == ("codes",) and SMALL.checked_layers(16, None) == ("codes", "residual")
-    with pytest.raises(SemwaveError, match=r"sends codes \+ residual at k = 16, not codes"):
-        SMALL.checked_layers(16, ("codes",))
-    with pytest.raises(SemwaveError, match=r"sends codes at k = 8, not codes \+ residual"):
-        SMALL.checked_layers(8, ("codes", "residual"))
-    with pytest.raises(SemwaveError, match=r"k = 10 .* one of 8, 16, 32"):
-        SMALL.layers(10)
+def test_a_model_offers_every_even_k_of_its_range():
+    assert (SMALL.highest_k, ALONE.highest_k) == (200, 80)
+    assert SMALL.layers(64) == SMALL.layers(200) == ("codes", "residual") and ALONE.layers(80) == ("codes",)
+    assert SMALL.checked_layers(80, ("codes",)) == ("codes",)
+    assert SMALL.checked_layers(200, None) == ("codes", "residual")
+    with pytest.raises(SemwaveError, match=r"codes alone take at most 80 symbols, not 82"):
+        SMALL.checked_layers(82, ("codes",))
+    with pytest.raises(SemwaveError, match=r"sends codes, not codes \+ residual"):
+        ALONE.checked_layers(64, ("codes", "residual"))
     with pytest.raises(SemwaveError, match=r"size 65 .* 64"):
         SMALL.checked_size(65)
     assert SMALL.checked_size(None) == SMALL.checked_size(64) == 64
 
 
+@pytest.mark.parametrize("k", [-64, 0, 2, 62, 63, 65, 202, 1_000_000])
+def test_another_k_is_refused_in_one_line(k):
+    with pytest.raises(SemwaveError, match=rf"k = {k} .* even, from 64 to 200") as caught:
+        SMALL.layers(k)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"size": 65},
-        {"sizes": (0, 64)},
-        {"codecs": ()},
-        {"codecs": (CodecConfig(8, 2), CodecConfig(8, 3))},
-        {"residual_codec": None},
-        {"residual_codec": 10},
-        {"residuals": (Plan(16, 10, 1.2),)},
-    ],
-    ids=str,
+    "change", [{"size": 65}, {"sizes": (0, 64)}, {"k": 63}, {"k": 202}, {"residual": None, "k": 90}], ids=str
 )
 def test_values_that_do_not_fit_are_refused(change):
     with pytest.raises(ValueError, match=r"must|cannot|at least"):
@@ -109,22 +105,14 @@ def test_bad_configurations_are_refused_in_one_line(kind, tmp_path):
 
 def test_a_digest_tells_the_weights_that_are_read(tmp_path, monkeypatch):
     monkeypatch.setitem(MODELS, "other", tmp_path)
-    value = {"version": 1, "sizes": [64], "size": 64, "codecs": [{"k": 256, "width": 1}],
-             "residuals": [{"k": 256, "codes": 9, "boost": 1.0}, {"k": 2560, "codes": 9, "boost": 1.0}],
-             "residual_codec": 256}  # fmt: skip
+    value = {"version": 1, "sizes": [64], "size": 64, "codec": {"symbols": 256, "width": 1},
+             "residual": {"coefficients": 256}}  # fmt: skip
     (tmp_path / "model.json").write_text(json.dumps(value))
-    names = ("generator", "residual-256", "residual-2560")
-    asked = {"all": None, 256: (256,), 2560: (2560,), "codes alone": ()}
-
-    def digests():
-        return {what: weights_digest("other", residuals) for what, residuals in asked.items()}
-
-    for name in names:
+    for name in ("generator", "residual"):
         (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
-    changes = {}
-    for name in names:
-        before = digests()
-        (tmp_path / f"{name}.safetensors").write_bytes(b"another " + name.encode())
-        changes[name] = {what for what, digest in digests().items() if digest != before[what]}
-    assert changes == {"generator": {*asked}, "residual-256": {"all", 256}, "residual-2560": {"all", 2560}}
-    assert len(set(digests().values())) == len(asked)
+    before = weights_digest("other"), weights_digest("other", ("codes",))
+    (tmp_path / "residual.safetensors").write_bytes(b"another")
+    after = weights_digest("other"), weights_digest("other", ("codes",))
+    assert after[0] != before[0] and after[1] == before[1] != before[0]
+    (tmp_path / "generator.safetensors").write_bytes(b"another")
+    assert weights_digest("other") != after[0] and weights_digest("other", ("codes",)) != after[1]

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from semwave.air.iq import noise_power, signal
 from semwave.baselines.checkpoint import SUFFIX, CheckpointModel
-from semwave.coding.codec import TRAINING_SNR_DB, Codec, new_codec
+from semwave.coding.codec import new_codec
 from semwave.coding.flow import CodeFlow, IdentityFlow
-from semwave.coding.residual import Residual
+from semwave.coding.plan import TRAINING_SNR_DB, Plan
+from semwave.coding.residual import FULL, Residual, enlarged
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
 from semwave.generators.memory import channels_last, keep_freed_memory
@@ -35,11 +36,14 @@ from semwave.latent.layout import MASK_CODE
 from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
 from semwave.pictures.files import file_digest
-from semwave.pictures.images import INPUT, SKETCH, coarse, resized, visible_at
+from semwave.pictures.images import INPUT, SKETCH, resized, visible_at
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
-from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, residual_file, weight_files
+from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, weight_files
 
-PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow")
+PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow", "codec", "residual")
+FULL_PRECISION = ("space", "corrections")
+"""Files kept in fp32: the eigenvalues of a correction's matrices span five decades."""
+PLANS_KEPT = 64
 CLEAN_SNR_DB = 40.0
 """Es/N0 in dB at which the transmitter draws what its own codes will look like."""
 
@@ -60,20 +64,11 @@ class FaceModel(nn.Module):
         self.encoder = channels_last(Encoder(layout))
         self.corrections = Corrections(config.corrections, layout)
         self.flow = CodeFlow(config.flow, layout) if config.flow else IdentityFlow()
-        self.codec = nn.ModuleDict({str(codec.k): new_codec(codec, layout) for codec in config.codecs})
-        self.residual = nn.ModuleDict({str(plan.k): self.new_residual(plan.k) for plan in config.residuals})
+        self.codec = new_codec(config.codec, layout)
+        self.residual = Residual(config.residual) if config.residual else None
+        self.plans: dict[tuple, Plan] = {}
         self.folders: tuple[Path, ...] = ()
         self.eval()
-
-    @property
-    def codecs(self) -> dict[int, Codec]:
-        """The channel codecs by their number of real symbols k."""
-        return {int(k): codec for k, codec in self.codec.items() if isinstance(codec, Codec)}
-
-    @property
-    def residuals(self) -> dict[int, Residual]:
-        """What is sent beside the codes, by k."""
-        return {int(k): residual for k, residual in self.residual.items() if isinstance(residual, Residual)}
 
     @property
     def native(self) -> CompositionalGenerator:
@@ -98,10 +93,19 @@ class FaceModel(nn.Module):
             found.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
         return found.hexdigest()[:12]
 
-    def new_residual(self, k: int) -> Residual:
-        """An untrained residual for ``k`` real symbols, by the configuration's plan."""
-        plan = next(plan for plan in self.config.residuals if plan.k == k)
-        return Residual(plan, self.config.residual_codec or k)
+    def plan(self, k: int, residual: bool) -> Plan:
+        """What ``k`` real symbols carry: codes and, where ``residual``, what they lack."""
+        importance = [self.codec.importance]
+        beside = self.residual if residual else None
+        if beside is not None:
+            importance.append(beside.importance)
+        # Versions, because training and loading change what the plan follows from.
+        state = (k, self.codec.deviation._version, beside and beside.deviation._version)
+        if state not in self.plans:
+            if len(self.plans) >= PLANS_KEPT:
+                self.plans.clear()
+            self.plans[state] = Plan(torch.cat(importance), self.codec.symbols, k)
+        return self.plans[state]
 
     def draw_with(self, config: ModelConfig, generator: Generator) -> "FaceModel":
         """Become the model of ``config``, in which ``generator`` draws the codes; all else stays."""
@@ -153,23 +157,24 @@ class FaceModel(nn.Module):
         """
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
-        coordinates = self.space.coordinates(scene.codes)
-        if RESIDUAL not in header.layers:
-            return signal(self.symbols(coordinates, k), header)
-        residual = self.residuals[k]
-        symbols = residual.select_code_symbols(self.symbols(coordinates, residual.codec_k))
-        photo, visible = visible_at(scene.picture, scene.visible, INPUT)
-        return signal(residual.join(symbols, residual.difference(photo, self.expected(symbols), visible)), header)
+        residual = self.residual if RESIDUAL in header.layers else None
+        plan = self.plan(k, residual is not None)
+        symbols = plan.sent(self.symbols(self.space.coordinates(scene.codes)))
+        if residual is None:
+            return signal(plan.join(symbols), header)
+        photo, visible = visible_at(scene.picture, scene.visible, FULL)
+        difference = residual.difference(photo, self.expected(symbols), k, visible)
+        return signal(plan.join(symbols, residual.coefficients(difference, plan.coefficients)), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         header = soft.header
         assert header is not None
-        if RESIDUAL not in header.layers:
-            return Message(self.codes_of(soft.symbols, soft.noise), header, soft.snr_db)
-        symbols, noise, difference = self.residuals[header.k].split(soft.symbols, soft.noise)
-        return Message(self.codes_of(symbols, noise), header, soft.snr_db, difference)
+        residual = self.residual if RESIDUAL in header.layers else None
+        symbols, noise, coefficients = self.plan(header.k, residual is not None).split(soft.symbols, soft.noise)
+        difference = residual.restored(coefficients) if residual else None
+        return Message(self.codes_of(symbols, noise), header, soft.snr_db, soft.received, difference)
 
     @torch.no_grad()
     def draw(self, message: Message, size: int | None = None) -> Drawing:
@@ -177,30 +182,35 @@ class FaceModel(nn.Module):
         drawing = self.generate(message.codes, self.config.checked_size(size))
         if message.residual is None:
             return drawing
-        blend = self.residuals[message.header.k].blend
-        coarse_picture = self.coarse(message.codes) + message.residual
-        return Drawing(blend(drawing.image, coarse_picture, message.snr_db), drawing.masks)
+        assert self.residual is not None
+        description = enlarged(self.sketch(message.codes)) + message.residual
+        with torch.autocast(description.device.type, torch.bfloat16):
+            image = self.residual.blend(drawing.image, description, message.received, message.snr_db)
+        heard = (message.received > 0)[:, None, None, None]
+        return Drawing(torch.where(heard, image, drawing.image), drawing.masks)
 
-    def symbols(self, coordinates: Tensor, k: int) -> Tensor:
-        """Real symbols (B, k) of mean square 1 in every image, of ``coordinates`` (B, codes, coordinates) alone."""
-        return self.codecs[k].encode(self.flow(coordinates))
+    def symbols(self, coordinates: Tensor) -> Tensor:
+        """The codec's symbols (B, symbols) of ``coordinates`` (B, codes, coordinates)."""
+        return self.codec.encode(self.flow(coordinates))
 
     def arrived_coordinates(self, symbols: Tensor, noise: Tensor) -> Tensor:
-        """Coordinates (B, codes, coordinates) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
-        return self.flow.inverse(self.codecs[symbols.shape[1]].decode(symbols, noise))
+        """Coordinates (B, codes, coordinates) of the codec's ``symbols`` (B, symbols) with ``noise`` power of the same
+        shape or (B, 1)."""
+        return self.flow.inverse(self.codec.decode(symbols, noise))
 
     def codes_of(self, symbols: Tensor, noise: Tensor) -> Tensor:
-        """Codes (B, codes, code_size) of codes' ``symbols`` (B, k) with ``noise`` power (B, k) or (B, 1)."""
+        """Codes (B, codes, code_size) of the codec's ``symbols`` (B, symbols) with ``noise`` power of the same shape or
+        (B, 1)."""
         return self.space.codes(self.arrived_coordinates(symbols, noise))
 
     def expected(self, symbols: Tensor) -> Tensor:
-        """The picture (B, 3, 128, 128) of what arrives of codes' ``symbols`` (B, k) without noise."""
+        """The picture (B, 3, 128, 128) of what arrives of the codec's ``symbols`` (B, symbols) without noise."""
         clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB, dtype=torch.float32))
-        return self._sketch(self.codes_of(symbols, clean)).float()
+        return self.sketch(self.codes_of(symbols, clean))
 
-    def coarse(self, codes: Tensor) -> Tensor:
-        """The coarse picture (B, 3, 64, 64) of ``codes`` (B, codes, code_size)."""
-        return coarse(self._sketch(codes).float())
+    def sketch(self, codes: Tensor) -> Tensor:
+        """Pictures (B, 3, 128, 128) of ``codes`` (B, codes, code_size), in float32."""
+        return self._sketch(codes).float()
 
     def _sketch_coordinates(self, coordinates: Tensor) -> Tensor:
         return self._sketch(self.space.codes(coordinates))
@@ -212,17 +222,13 @@ class FaceModel(nn.Module):
 
     def _through(self, k: int, layers: tuple[str, ...] | None) -> Callable[[Tensor], Tensor]:
         """Coordinates as they arrive over AWGN at the SNR that the codec is made for; the noise is seeded."""
-        beside = RESIDUAL in self.config.checked_layers(k, layers)
-        codec_k = self.residuals[k].codec_k if beside else k
-        random, power = (
-            torch.Generator().manual_seed(0),
-            noise_power(torch.tensor(TRAINING_SNR_DB, dtype=torch.float32)),
-        )
+        plan = self.plan(k, RESIDUAL in self.config.checked_layers(k, layers))
+        random = torch.Generator().manual_seed(0)
+        power = noise_power(torch.tensor(TRAINING_SNR_DB, dtype=torch.float32))
 
         def through(coordinates: Tensor) -> Tensor:
-            symbols = self.symbols(coordinates, codec_k)
-            noise = torch.randn(symbols.shape, generator=random, dtype=torch.float32) * power.sqrt()
-            return self.arrived_coordinates(symbols + noise, power.expand(len(symbols), 1))
+            sent = plan.sent(self.symbols(coordinates))
+            return self.arrived_coordinates(*plan.over_noise(sent, power.expand(len(sent), 1), random))
 
         return through
 
@@ -255,15 +261,16 @@ class FaceModel(nn.Module):
 
     def files(self) -> dict[str, nn.Module]:
         """What is kept in a file of its own."""
-        parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if name != "flow" or self.config.flow}
-        parts |= {"generator": self.native} | {f"codec-{k}": codec for k, codec in self.codec.items()}
-        return parts | {residual_file(k): residual for k, residual in self.residuals.items()}
+        there_are = {"flow": self.config.flow, "residual": self.config.residual}
+        parts = {name: getattr(self, name) for name in PARTS_OF_MODEL if there_are.get(name, True)}
+        return parts | {"generator": self.native}
 
     def save(self, folder: Path, only: tuple[str, ...] | None = None) -> None:
-        """Write the weights to ``folder`` as safetensors, fp16 but for the code space; ``only`` some files if given."""
+        """Write the weights to ``folder`` as safetensors, fp16 where that costs nothing; ``only`` some files if
+        given."""
         for name, module in self.files().items():
             if only is None or name in only:
-                write_weights(folder / f"{name}.safetensors", module, half=name != "space")
+                write_weights(folder / f"{name}.safetensors", module, half=name not in FULL_PRECISION)
 
     def load(self, folder: Path, only: tuple[str, ...] | None = None) -> "FaceModel":
         """Read the weights that :meth:`save` wrote; ``only`` some files where given.

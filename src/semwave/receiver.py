@@ -9,6 +9,7 @@ It knows the model and what arrived; nothing of the photograph. Channel decoder 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,13 @@ class Receiver:
         self.model: Model = _loaded(model) if isinstance(model, str) else model
         self.size = self.model.config.checked_size(size)
 
-    def __call__(self, soft: Soft) -> Tensor:
-        """Pictures (B, 3, size, size) in about [-1, 1] of what arrived; errors are those of :meth:`decode`."""
-        return self.draw(self.decode(soft)).image
+    def __call__(self, soft: Soft | Sequence[Soft]) -> Tensor:
+        """Pictures (B, 3, size, size) in about [-1, 1] of what arrived, drawn together where that is several signals,
+        each in as many symbols as its header says; errors are those of :meth:`decode`."""
+        messages = [self.decode(each) for each in ([soft] if isinstance(soft, Soft) else soft)]
+        if not messages:
+            raise SemwaveError("nothing was received: give at least one signal")
+        return self.draw(_together(messages)).image
 
     def decode(self, soft: Soft) -> Message:
         """What arrived, read.
@@ -75,6 +80,26 @@ class Receiver:
                 f"({self.model.digest}); install the same version at both ends"
             )
         config.checked_layers(header.k, header.layers)
+
+
+def _together(messages: Sequence[Message]) -> Message:
+    """One message of all the pictures of ``messages``, with the header of the first; they carry the same layers.
+
+    Raises:
+        SemwaveError: messages that carry different layers.
+    """
+    import torch
+
+    first = messages[0]
+    if len(messages) == 1:
+        return first
+    residuals = [message.residual for message in messages if message.residual is not None]
+    if residuals and len(residuals) < len(messages):
+        raise SemwaveError("signals with and without a residual cannot be drawn together")
+    codes, snr_db, received = (
+        torch.cat([getattr(message, name) for message in messages]) for name in ("codes", "snr_db", "received")
+    )
+    return Message(codes, first.header, snr_db, received, torch.cat(residuals) if residuals else None)
 
 
 def _checked(soft: Soft) -> Soft:

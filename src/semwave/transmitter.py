@@ -30,7 +30,7 @@ class Transmitter:
 
     Args:
         model: name of a shipped model, or a loaded one.
-        k: number of real symbols a picture, one that the model offers.
+        k: number of real symbols a picture, any that the model offers; the model's own without it.
         layers: what to send, of ("codes", "residual"); None for all that the model can send in k symbols. ("codes",)
             is the paper's own scheme.
         refine_steps: steps of gradient descent after the first estimate of the codes.
@@ -53,7 +53,7 @@ class Transmitter:
     def __init__(
         self,
         model: str | Model = DEFAULT,
-        k: int = 2560,
+        k: int | None = None,
         layers: tuple[str, ...] | None = None,
         refine_steps: int = 0,
         start: str = "encoder",
@@ -61,10 +61,11 @@ class Transmitter:
         privacy: Privacy | None = None,
     ):
         self.model: Model = _loaded(model) if isinstance(model, str) else model
-        self.k, self.layers = k, self.model.config.checked_layers(k, layers)
+        self.k = self.model.config.k if k is None else k
+        self.layers = self.model.config.checked_layers(self.k, layers)
         if not 0 <= refine_steps <= MOST_REFINE_STEPS:
             raise SemwaveError(f"refine steps must be from 0 to {MOST_REFINE_STEPS}, not {refine_steps}")
-        self.inversion = Inversion(start, refine_steps, k, self.layers, distance)
+        self.inversion = Inversion(start, refine_steps, self.k, self.layers, distance)
         self.protection = _protection(self.model, privacy) if privacy else None
 
     def __call__(self, images: Tensor, region: Tensor | None = None) -> Signal:
@@ -99,15 +100,17 @@ class Transmitter:
             raise SemwaveError("a region is private, but the transmitter has no privacy: give Transmitter(privacy=...)")
         return Scene(images, codes=self._invert(images, progress))
 
-    def encode(self, scene: Scene) -> Signal:
-        """The signal of a ``scene`` with codes, which another transmitter without refinement may have made.
+    def encode(self, scene: Scene, k: int | None = None) -> Signal:
+        """The signal of a ``scene`` with codes, which another transmitter without refinement may have made, in ``k``
+        real symbols; the transmitter's own number without it.
 
         Raises:
-            SemwaveError: a scene without codes, or with privacy one that does not say what of it is visible.
+            SemwaveError: a k that the model does not offer, a scene without codes, or with privacy one that does not
+                say what of it is visible.
         """
         if self.protection and scene.visible is None:
             raise SemwaveError("the scene does not say what of it is private; make it with Transmitter.scene")
-        return self.model.encode(scene, self.k, self.layers)
+        return self.model.encode(scene, self.k if k is None else k, self.layers)
 
     def _invert(self, images: Tensor, progress: Callable[[int, float], None] | None) -> Tensor:
         if not images.isfinite().all():

@@ -117,6 +117,11 @@ class Soft:
     header: Header | None = None
 
     @property
+    def received(self) -> Tensor:
+        """How many symbols of each picture were received, (B,) float32."""
+        return self.noise.isfinite().float().sum(1)
+
+    @property
     def snr_db(self) -> Tensor:
         """Es/N0 (B,) in dB over the symbols that were received; minus infinity where none was."""
         received = self.noise.isfinite()
@@ -132,12 +137,14 @@ class Message:
         codes: (B, codes, code_size), the paper's L^.
         header: that of the signal.
         snr_db: (B,) Es/N0 in dB at which it was received.
+        received: (B,) how many symbols were received; with none the codes are those of the mean face.
         residual: (B, 3, w, w), what the picture of the codes lacks of the photograph; None where it was not sent.
     """
 
     codes: Tensor
     header: Header
     snr_db: Tensor
+    received: Tensor
     residual: Tensor | None = None
 
 

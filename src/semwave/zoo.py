@@ -1,12 +1,12 @@
 """The models: one typed configuration each, in the model.json of its folder of weights.
 
-| model                 | pictures       | k         | generator                    | weights of its own |
-| --------------------- | -------------- | --------- | ---------------------------- | ------------------ |
-| faces-512             | 256, 512, 1024 | 256, 2560 | compositional MobileStyleGAN | all                |
-| semantic-stylegan-128 | 128            | 256, 2560 | Semantic StyleGAN            | generator          |
+| model                 | pictures       | k           | generator                    | weights of its own |
+| --------------------- | -------------- | ----------- | ---------------------------- | ------------------ |
+| faces-512             | 256, 512, 1024 | 64 to 32768 | compositional MobileStyleGAN | all                |
+| semantic-stylegan-128 | 128            | 64 to 32768 | Semantic StyleGAN            | generator          |
 
-A new k is an entry under "codecs" (and "residuals", for what goes beside the codes) and its weights; a new model is a
-folder with a model.json and weights. :func:`semwave.model.load_model` makes networks of it.
+k is any even number of the range. A new model is a folder with a model.json and weights;
+:func:`semwave.model.load_model` makes networks of it.
 """
 
 from collections.abc import Collection, Iterable
@@ -25,7 +25,10 @@ DEFAULT = "faces-512"
 CODES, RESIDUAL = "codes", "residual"
 LAYERS = (CODES, RESIDUAL)
 """What a signal may carry: the codes, and beside them what they lack of the photograph."""
+LOWEST_K = 64
+"""Real symbols that a picture takes at least."""
 LARGEST_K = 2**20
+"""The most that a file of symbols may tell of."""
 
 
 @dataclass(frozen=True)
@@ -41,43 +44,27 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """A channel codec for ``k`` real symbols, with ``width`` numbers a code between its two layers; the symbols after
-    the first ``used`` ones are zero, none where it is None. ``kind`` is one of :data:`semwave.coding.codec.CODECS`."""
+    """A channel codec for at most so many real ``symbols``, with ``width`` numbers a code between its two layers.
+    ``kind`` is one of :data:`semwave.coding.codec.CODECS`."""
 
-    k: int
+    symbols: int
     width: int
-    used: int | None = None
     kind: str = "two-layer"
 
     def __post_init__(self):
-        _check_k(self.k)
-        if self.width < 1 or not 1 <= (self.used or self.k) <= self.k:
-            raise ValueError(f"a codec for k = {self.k} has a width of at least 1 and uses 1 to k symbols")
+        _check_k(self.symbols)
+        if self.width < 1:
+            raise ValueError("the width of a codec is at least 1")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How ``k`` real symbols are shared where a residual is sent: ``codes`` of them carry codes, with ``boost`` times
-    the mean power; the others carry a coefficient of the residual each."""
+class ResidualConfig:
+    """What is sent beside the codes: at most so many ``coefficients``."""
 
-    k: int
-    codes: int
-    boost: float
+    coefficients: int
 
     def __post_init__(self):
-        _check_k(self.k)
-        if not 1 <= self.codes < self.k or not 0 < self.code_energy < self.k:
-            raise ValueError(f"a plan for k = {self.k} leaves symbols and power to codes and residual")
-
-    @property
-    def code_energy(self) -> float:
-        """Energy of the codes' symbols; the mean is 1 a symbol."""
-        return self.codes * self.boost
-
-    @property
-    def residual_energy(self) -> float:
-        """Energy that the residual's coefficients have on average."""
-        return self.k - self.code_energy
+        _check_k(self.coefficients)
 
 
 @dataclass(frozen=True)
@@ -88,13 +75,13 @@ class ModelConfig:
         name: of the model.
         sizes: widths and heights of the pictures that it draws, in pixels.
         size: the one that it draws unless asked for another.
-        codecs: its channel codecs, one for every number of real symbols k.
+        codec: its channel codec; codes alone are sent in any even number of real symbols k up to the codec's.
         layout: parts and codes of its domain.
         generator: "compositional-mobile-stylegan", or one of :data:`semwave.generators.registry.GENERATORS`.
         flow: the flow between codes and codec; None for a model without one.
         corrections: learned steps of descent after the encoder.
-        residuals: plans for sending what codes lack, for some of the k of its codecs or others.
-        residual_codec: k of the codec whose symbols a plan takes its codes' symbols from.
+        residual: what it sends beside the codes, in any even k up to so many coefficients; None for nothing.
+        k: the number of real symbols that it sends unless asked for another.
         codes: the model whose codes it draws, where these are another's; all but the generator is then that model's.
         licence: terms of the weights.
         card: file that describes the model.
@@ -106,13 +93,13 @@ class ModelConfig:
     name: str
     sizes: tuple[int, ...]
     size: int
-    codecs: tuple[CodecConfig, ...]
+    codec: CodecConfig
     layout: Layout = FACES
     generator: str = "compositional-mobile-stylegan"
     flow: FlowConfig | None = FlowConfig()
-    corrections: int = 4
-    residuals: tuple[Plan, ...] = ()
-    residual_codec: int | None = None
+    corrections: int = 6
+    residual: ResidualConfig | None = None
+    k: int = 256
     codes: str | None = None
     licence: str = "-"
     card: str = "-"
@@ -120,18 +107,17 @@ class ModelConfig:
     def __post_init__(self):
         if self.size not in self.sizes or min(self.sizes) < 1:
             raise ValueError("size must be one of sizes, which are positive")
-        codecs, plans = [codec.k for codec in self.codecs], [plan.k for plan in self.residuals]
-        if not codecs or len({*codecs}) < len(codecs) or len({*plans}) < len(plans):
-            raise ValueError("a model has at least one codec, and one codec and one plan at most for every k")
-        if plans and self.residual_codec not in codecs:
-            raise ValueError("residual_codec must be the k of a codec")
-        if any(plan.codes > (self.residual_codec or 0) for plan in self.residuals):
-            raise ValueError("a plan cannot send more codes' symbols than residual_codec has")
+        if not self.offers(self.k):
+            raise ValueError(f"k must be one that it offers, not {self.k}")
 
     @property
-    def ks(self) -> tuple[int, ...]:
-        """The numbers of real symbols that it offers, smallest first."""
-        return tuple(sorted({codec.k for codec in self.codecs} | {plan.k for plan in self.residuals}))
+    def highest_k(self) -> int:
+        """The largest number of real symbols that it offers."""
+        return self.residual.coefficients if self.residual else self.codec.symbols
+
+    def offers(self, k: int) -> bool:
+        """Whether it sends pictures in ``k`` real symbols: any even number from 64."""
+        return LOWEST_K <= k <= self.highest_k and k % 2 == 0
 
     @property
     def code_model(self) -> str:
@@ -144,9 +130,9 @@ class ModelConfig:
         Raises:
             SemwaveError: a k that it does not offer.
         """
-        if k not in self.ks:
-            raise SemwaveError(f"k = {k} is not offered by {self.name}; k is one of {', '.join(map(str, self.ks))}")
-        return LAYERS if any(plan.k == k for plan in self.residuals) else (CODES,)
+        if not self.offers(k):
+            raise SemwaveError(f"k = {k} is not offered by {self.name}; k is even, from {LOWEST_K} to {self.highest_k}")
+        return LAYERS if self.residual else (CODES,)
 
     def checked_layers(self, k: int, layers: tuple[str, ...] | None) -> tuple[str, ...]:
         """``layers`` for ``k`` real symbols; all that the model can send where they are None.
@@ -155,12 +141,12 @@ class ModelConfig:
             SemwaveError: a k or layers that it does not offer.
         """
         offered = self.layers(k)
-        if layers is None:
+        if layers is None or tuple(layers) == offered:
             return offered
-        sendable = {offered} | ({(CODES,)} if any(codec.k == k for codec in self.codecs) else set())
-        if tuple(layers) not in sendable:
-            there_are = " or ".join(" + ".join(each) for each in sorted(sendable))
-            raise SemwaveError(f"{self.name} sends {there_are} at k = {k}, not {' + '.join(layers) or 'nothing'}")
+        if tuple(layers) != (CODES,):
+            raise SemwaveError(f"{self.name} sends {' + '.join(offered)}, not {' + '.join(layers) or 'nothing'}")
+        if k > self.codec.symbols:
+            raise SemwaveError(f"codes alone take at most {self.codec.symbols} symbols, not {k}; send the residual too")
         return tuple(layers)
 
     def checked_size(self, size: int | None) -> int:
@@ -217,8 +203,13 @@ def config_of(name: str) -> ModelConfig:
 
 
 def without_flow(config: ModelConfig) -> ModelConfig:
-    """The same model without a flow, and so without the residuals that were trained with one."""
-    return replace(config, flow=None, residuals=(), residual_codec=None)
+    """The same model without a flow, and so without the residual that was trained with one."""
+    return replace(without_residual(config), flow=None)
+
+
+def without_residual(config: ModelConfig) -> ModelConfig:
+    """The same model sending codes alone."""
+    return replace(config, residual=None, k=min(config.k, config.codec.symbols))
 
 
 def models_with_codes() -> list[str]:
@@ -226,20 +217,12 @@ def models_with_codes() -> list[str]:
     return list(dict.fromkeys(config_of(name).code_model for name in MODELS))
 
 
-def residual_file(k: int) -> str:
-    """Name of the weights of the residual for ``k``, without suffix."""
-    return f"residual-{k}"
-
-
-def weights_digest(name: str, residuals: Collection[int] | None = None) -> str:
+def weights_digest(name: str, layers: Collection[str] = LAYERS) -> str:
     """Names the weights of the shipped model ``name`` and of the one whose codes it draws: twelve hexadecimal digits of
-    their SHA-256. Of the residuals only those for k in ``residuals`` count, all where it is None; none do where codes
-    alone are sent."""
-    config, unread = config_of(name), set()
-    if residuals is not None:
-        unread = {residual_file(plan.k) for plan in config.residuals if plan.k not in residuals}
+    their SHA-256. The residual's do not count where ``layers`` are codes alone."""
+    config = config_of(name)
     folders = {MODELS[name]} | ({MODELS[config.codes]} if config.codes else set())
-    return file_digest(*(file for file in weight_files(folders) if file.stem not in unread))
+    return file_digest(*(file for file in weight_files(folders) if file.stem != RESIDUAL or RESIDUAL in layers))
 
 
 def weight_files(folders: Iterable[Path]) -> list[Path]:

@@ -19,17 +19,18 @@ from semwave.model import FaceModel
 from semwave.pictures import metrics
 from semwave.training import codec, data, faces
 from semwave.training.data import Photos
-from semwave.zoo import CodecConfig, Plan, config_of, read_config, write_config
+from semwave.zoo import CodecConfig, ResidualConfig, config_of, read_config, without_residual, write_config
 
 DEFAULT = config_of("faces-512")
-# Small codecs, so that a model is made and written in no time.
+# A small codec, so that a model is made and written in no time.
 SMALL = replace(
     DEFAULT,
     name="mine",
-    codecs=(CodecConfig(8, 1), CodecConfig(16, 1)),
-    residuals=(Plan(12, 4, 1.5), Plan(16, 8, 1.5)),
-    residual_codec=8,
+    codec=CodecConfig(64, 1),
+    residual=ResidualConfig(100),
+    k=64,
 )
+ALONE = without_residual(SMALL)
 
 
 def run(*arguments):
@@ -56,7 +57,7 @@ def test_a_configuration_is_read_as_it_was_written(weights):
 def test_without_a_configuration_the_model_is_the_default_one(tmp_path):
     assert config_in(tmp_path / "mine") == replace(DEFAULT, name="mine")
     model = open_model(tmp_path / "mine")
-    assert model.config == replace(DEFAULT, name="mine", residuals=())
+    assert model.config == replace(without_residual(DEFAULT), name="mine")
     # The code space is measured at once, and the folder says what it is of.
     assert files(tmp_path / "mine") == {"model.json", "space.safetensors"}
     assert read_config(tmp_path / "mine") == replace(DEFAULT, name="mine")
@@ -65,13 +66,13 @@ def test_without_a_configuration_the_model_is_the_default_one(tmp_path):
 
 def test_a_model_is_opened_by_its_own_configuration(weights):
     model = open_model(weights)
-    assert sorted(model.codecs) == [8, 16] and model.residuals == {}
-    model.save(weights, ("codec-8",))
-    FaceModel(SMALL).save(weights, ("residual-12",))
-    again = open_model(weights, "codec-8")
-    assert list(again.residuals) == [12] and again.config == replace(SMALL, residuals=SMALL.residuals[:1])
+    assert model.codec.symbols == 64 and model.residual is None
+    model.save(weights, ("codec",))
+    assert open_model(weights, residual=True).config == SMALL
+    FaceModel(SMALL).save(weights, ("residual",))
+    again = open_model(weights, "codec")
+    assert again.residual is not None and again.config == SMALL
     assert all(torch.equal(*pair) for pair in zip(again.space.buffers(), model.space.buffers(), strict=True))
-    assert list(open_model(weights, every_residual=True).residuals) == [12, 16]
     assert read_config(weights) == SMALL
 
 
@@ -99,21 +100,24 @@ def untaught(monkeypatch):
     monkeypatch.setattr(faces, "make_plain", lambda *_: {})
     monkeypatch.setattr(faces, "make_faces", lambda *_: {"images": photos.images})
     monkeypatch.setattr(codec, "coordinates_of", lambda model, images: torch.zeros(len(images), 28, 256))
-    for name in ("start_corrections", "start_codecs", "train_codec", "train_detail"):
+    for name in ("start_corrections", "start_codec", "train_codec", "train_detail"):
         monkeypatch.setattr(codec, name, lambda *_: None)
 
 
-def test_the_codec_step_writes_no_residual_that_has_not_learnt(weights, untaught, tmp_path):
-    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder", "flow", "residual-12"))
-    before = (weights / "residual-12.safetensors").read_bytes()
+@pytest.mark.parametrize("there", [False, True])
+def test_the_codec_step_writes_no_residual_that_has_not_learnt(there, weights, untaught, tmp_path):
+    names = ("parser", "generator", "space", "encoder", "flow", *(("residual",) if there else ()))
+    FaceModel(SMALL).save(weights, names)
+    before = (weights / "residual.safetensors").read_bytes() if there else b""
     result = run("codec", "--data", tmp_path, "--weights", weights, "--runs", tmp_path)
     assert result.exit_code == 0, result.output
-    names = ("parser", "generator", "space", "encoder", "corrections", "flow", "codec-8", "codec-16", "residual-12")
-    assert files(weights) == {"model.json", *(f"{name}.safetensors" for name in names)}
-    assert (weights / "residual-12.safetensors").read_bytes() == before
-    assert read_config(weights) == SMALL
-    with pytest.raises(SemwaveError, match=r"incomplete.*residual-16\.safetensors is missing"):
-        FaceModel(read_config(weights)).load(weights)
+    written = {"model.json", *(f"{name}.safetensors" for name in (*names, "corrections", "codec"))}
+    assert files(weights) == written and read_config(weights) == SMALL
+    if there:
+        assert (weights / "residual.safetensors").read_bytes() == before
+    else:
+        with pytest.raises(SemwaveError, match=r"incomplete.*residual\.safetensors is missing"):
+            FaceModel(read_config(weights)).load(weights)
 
 
 def test_a_model_without_a_flow_is_a_folder_of_its_own(weights, untaught, tmp_path):
@@ -122,25 +126,24 @@ def test_a_model_without_a_flow_is_a_folder_of_its_own(weights, untaught, tmp_pa
     assert result.exit_code == 0, result.output
     target = weights.with_name("mine-no-flow")
     config = read_config(target)
-    assert config.name == "mine-no-flow" and config.codecs == SMALL.codecs
-    assert config.flow is None and config.residuals == ()
+    assert config.name == "mine-no-flow" and config.codec == SMALL.codec
+    assert config.flow is None and config.residual is None
     assert isinstance(FaceModel(config).load(target).flow, IdentityFlow)
-    assert not (weights / "codec-8.safetensors").exists()
+    assert not (weights / "codec.safetensors").exists()
 
 
-def test_a_residual_is_trained_for_a_k_that_there_is(weights, tmp_path):
-    result = run("residual", "--data", tmp_path, "--weights", weights, "--k", 8)
-    assert result.exit_code == 2 and "k must be one of 12, 16, not 8" in result.stderr
+def test_a_residual_is_trained_where_there_is_one(weights, tmp_path):
     result = run("residual", "--data", tmp_path, "--weights", weights)
     assert result.exit_code == 2 and "is missing" in result.stderr
-    write_config(replace(SMALL, residuals=()), weights)
+    FaceModel(ALONE).save(weights, ("parser", "generator", "space", "encoder", "corrections", "flow", "codec"))
+    write_config(ALONE, weights)
     result = run("residual", "--data", tmp_path, "--weights", weights)
     assert result.exit_code == 2 and "no residual" in result.stderr
 
 
 def test_a_flow_is_trained_where_there_is_one(weights, tmp_path):
     FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder"))
-    write_config(replace(SMALL, flow=None, residuals=()), weights)
+    write_config(replace(ALONE, flow=None), weights)
     result = run("flow", "--data", tmp_path, "--weights", weights)
     assert result.exit_code == 2 and "no flow to train" in result.stderr
 
@@ -153,7 +156,7 @@ def test_deep_jscc_is_trained_for_a_k_that_there_is(tmp_path):
 def test_options_name_no_numbers_of_one_model():
     for command in ("residual", "deep-jscc"):
         shown = run(command, "--help").stdout
-        assert not any(str(k) in shown for k in DEFAULT.ks)
+        assert not any(str(k) in shown for k in (DEFAULT.k, DEFAULT.highest_k))
 
 
 def test_plain_faces_are_kept(monkeypatch, tmp_path):

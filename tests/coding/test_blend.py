@@ -1,57 +1,71 @@
-"""Blend and emphasis: an untrained blend is plain addition, an untrained emphasis adds nothing."""
+"""Blend and emphasis: untrained ones do little more than add, and know how much arrived."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from semwave.coding.blend import Blend, Emphasis
+from semwave.coding.blend import FULL, LEAST_K, MOST_K, Blend, Emphasis, knowledge
 from semwave.coding.residual import cosines
 from semwave.pictures.images import COARSE, coarse
+from semwave.zoo import LOWEST_K, config_of
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def smooth(count, seed=0):
-    """Pictures (count, 3, 64, 64) of low frequencies."""
-    rows = cosines(COARSE)[:24]
-    spectrum = torch.randn(count, 3, 24, 24, generator=seeded(seed)) / (1 + torch.arange(24))
+def smooth(count, seed=0, size=COARSE, width=24):
+    """Pictures (count, 3, size, size) of low frequencies."""
+    rows = cosines(size, width)
+    spectrum = torch.randn(count, 3, width, width, generator=seeded(seed)) / (1 + torch.arange(width))
     planes = torch.einsum("bcij,ih,jw->bchw", spectrum, rows, rows)
     return 0.2 * planes / planes.square().mean((1, 2, 3), keepdim=True).sqrt()
 
 
+def told(k, snr_db=10.0, count=1):
+    return torch.full((count,), float(k)), torch.full((count,), snr_db)
+
+
 @pytest.mark.parametrize("size", [128, 256, 512, 1024])
-def test_an_untrained_blend_adds_what_is_missing(size):
+@pytest.mark.parametrize("k", [64, 2560, 32768])
+def test_an_untrained_blend_adds_what_is_missing(size, k):
     picture = functional.interpolate(smooth(2, 1), size=(size, size), mode="bilinear")
-    wanted = smooth(2, 2)
-    blended = Blend()(picture, wanted, torch.full((2,), 10.0))
+    wanted = smooth(2, 2, FULL)
+    blended = Blend()(picture, wanted, *told(k, count=2))
     assert blended.shape == picture.shape
-    assert (coarse(blended) - wanted).square().mean() < 0.05 * (coarse(picture) - wanted).square().mean()
+    assert (coarse(blended) - coarse(wanted)).square().mean() < 0.05 * (
+        coarse(picture) - coarse(wanted)
+    ).square().mean()
 
 
-def test_what_it_adds_at_512_px_is_detail_alone():
-    blend, picture, wanted = Blend(), smooth(1, 1).repeat_interleave(8, 2).repeat_interleave(8, 3), smooth(1, 2)
-    pictures = {}
-    for weight in (0.0, 0.05):
-        torch.nn.init.normal_(blend.fine.weight, std=weight, generator=seeded()) if weight else None
-        for shown_at in (coarse(picture).repeat_interleave(4, 2).repeat_interleave(4, 3), picture):
-            pictures[weight, shown_at.shape[-1]] = blend(shown_at, wanted, torch.full((1,), 10.0))
-    assert torch.equal(pictures[0.0, 256], pictures[0.05, 256])
-    added = pictures[0.05, 512] - pictures[0.0, 512]
-    assert added.std() > 0.01 and functional.avg_pool2d(added, 8).std() < 0.1 * added.std()
+def test_the_more_arrived_the_more_its_detail_is_believed():
+    picture, wanted = smooth(1, 1, FULL, 60), smooth(1, 2, FULL, 200)
+    errors = [(Blend()(picture, wanted, *told(k)) - wanted).square().mean() for k in (64, 512, 4096, 32768)]
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 1e-3 * wanted.square().mean()
 
 
 @pytest.mark.parametrize("snr_db", [-torch.inf, -20.0, 60.0])
-def test_it_stays_finite_however_little_arrived(snr_db):
+@pytest.mark.parametrize("received", [0, 3, 40000])
+def test_it_stays_finite_however_little_arrived(snr_db, received):
     blend = Blend()
     torch.nn.init.normal_(blend.last.weight, std=0.05, generator=seeded())
-    blended = blend(smooth(1, 1).repeat_interleave(4, 2).repeat_interleave(4, 3), smooth(1, 2), torch.tensor([snr_db]))
+    blended = blend(smooth(1, 1, 256), smooth(1, 2, FULL), *told(received, snr_db))
     assert blended.isfinite().all()
 
 
+def test_blocks_that_have_not_learnt_change_nothing():
+    blend = Blend()
+    features = torch.randn(1, 128, 32, 32, generator=seeded())
+    assert torch.equal(blend.bottom[-1](features), features)
+
+
 def test_an_untrained_emphasis_adds_nothing():
-    found = Emphasis()(
-        torch.randn(2, 3, 256, 256, generator=seeded()), torch.randn(2, 3, 128, 128, generator=seeded(1))
-    )
-    assert found.shape == (2, 3, COARSE, COARSE) and (found == 0).all()
+    deficit, sketch = torch.randn(2, 3, 256, 256, generator=seeded()), torch.randn(2, 3, 128, 128, generator=seeded(1))
+    found = Emphasis()(deficit, sketch, torch.tensor([64.0, 2560.0]))
+    assert found.shape == (2, 3, FULL, FULL) and (found == 0).all()
+
+
+def test_networks_are_told_k_and_snr_on_a_scale_of_one():
+    assert (LOWEST_K, config_of("faces-512").highest_k) == (LEAST_K, MOST_K)
+    known = knowledge(torch.tensor([0.0, 64.0, 32768.0, 1e6]), torch.tensor([-torch.inf, 7.5, 17.5, 60.0]))
+    assert known.tolist() == [[-1.0, -1.5], [-1.0, 0.0], [1.0, 1.0], [1.0, 1.5]]

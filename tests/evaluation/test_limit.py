@@ -49,7 +49,7 @@ def test_the_gap_of_a_codec_that_is_known():
     source = Source(torch.cat([known, -known]), 0, torch.zeros(0), 2 * torch.eye(16).expand(4, 16, 16))
 
     class First:
-        k = 16
+        importance, symbols = torch.ones(16), 16
 
         def encode(self, n):
             return n[:, 0]
@@ -59,7 +59,7 @@ def test_the_gap_of_a_codec_that_is_known():
             return torch.cat([symbols[:, None], torch.zeros(len(symbols), 3, 16)], 1)
 
     sent = {f"photo-{i}": torch.randn(1, 4, 16, generator=random) for i in range(300)}
-    plain, weighted = gaps(sent, source, {"first": First()}, [10.0], seed=0)
+    plain, weighted = gaps(sent, source, {"first": (First(), 16)}, [10.0], seed=0)
     assert (plain.weighted, weighted.weighted) == (False, True)
     assert plain.measured == pytest.approx((3 + 0.1) / 4, rel=0.03)
     assert plain.attainable == pytest.approx(11 ** (-16 / 64), rel=0.03)

@@ -10,7 +10,7 @@ from schemes import MeanDifference
 
 from semwave.baselines.facts import FITTED
 from semwave.evaluation import fitted, limit, paper
-from semwave.evaluation.registry import find_scheme
+from semwave.evaluation.registry import CODES_KS, find_scheme
 from semwave.evaluation.scheme import facts_of
 from semwave.evaluation.store import read_csv
 from semwave.pictures.photos import find_photos
@@ -63,7 +63,7 @@ def test_the_paper_in_small(tmp_path, squares, monkeypatch):
     }
     run = json.loads((out / "run.json").read_text())
     gaps = {gap["scheme"] for gap in run["limit"]}
-    assert gaps == {"faces-512-codes-k256", "faces-512-codes-k2560", "faces-512-fitted-k256"}
+    assert gaps == {*(f"faces-512-codes-k{k}" for k in CODES_KS), "faces-512-fitted-k256"}
     assert set(run["pictures"]) == {"astronaut", "face-1"}
     text = (out / "results.md").read_text()
     assert "## The limit" in text and "Fig. 5" in text and "the flow helps faces-512" in text

@@ -4,7 +4,7 @@ import pytest
 
 from semwave.baselines.facts import IDEAL, SEMWAVE
 from semwave.errors import SemwaveError
-from semwave.evaluation.registry import SCHEMES, channels, find_scheme
+from semwave.evaluation.registry import SCHEMES, SWEPT, channels, find_scheme
 from semwave.evaluation.scheme import facts_of
 
 
@@ -27,7 +27,7 @@ def test_a_scheme_has_the_name_that_it_is_found_by(linear_model):
 def test_what_says_nothing_under_fading_is_measured_without(linear_model):
     for name in SCHEMES:
         facts = facts_of(find_scheme(name))
-        alone = facts.family == IDEAL or facts.held_snr_db is not None or "-codes-" in name
+        alone = facts.family == IDEAL or facts.held_snr_db is not None or "-codes-" in name or name in SWEPT
         assert channels(name) == (("awgn",) if alone else ("awgn", "rayleigh"))
     assert channels("own:Thumbnail") == ("awgn", "rayleigh")
 

@@ -67,7 +67,7 @@ def photo(teacher, codes, tmp_path_factory):
 def test_all_but_the_picture_is_the_other_models(student, teacher, codes):
     config = student.config
     assert (config.name, config.code_model, config.sizes, config.size) == ("student", "faces-512", (32,), 32)
-    assert config.licence == "none" and config.codecs == teacher.config.codecs and config.flow == teacher.config.flow
+    assert config.licence == "none" and config.codec == teacher.config.codec and config.flow == teacher.config.flow
     assert torch.equal(student.sample(2, seeded()), codes)
     scene = Scene(torch.zeros(2, 3, 32, 32), codes=codes)
     sent, same = (model.encode(scene, 256, ("codes",)) for model in (student, teacher))

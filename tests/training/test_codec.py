@@ -1,6 +1,5 @@
 """Stage 2: what goes through the channel arrives, and what is trained moves alone."""
 
-import pytest
 import torch
 
 from semwave.coding.flow import IdentityFlow
@@ -26,7 +25,8 @@ def test_what_arrives_is_what_a_receiver_would_decode():
     coordinates = model.coordinates(model.sample(2, seeded()))
     n, same, codes = through_channel(model, coordinates, None, 5.0, seeded())
     assert torch.equal(n, same) and torch.equal(codes, model.space.codes(coordinates))
-    clean, errors = model.codes_of(model.symbols(coordinates, 256), torch.full((2, 1), 1e-6)), []
+    plan, errors = model.plan(256, True), []
+    clean = model.codes_of(plan.sent(model.symbols(coordinates)), torch.full((2, 1), 1e-6))
     for snr_db in (60.0, 20.0, torch.tensor([5.0, 0.0])):
         n, arrived, codes = through_channel(model, coordinates, 256, snr_db, seeded())
         assert n.shape == arrived.shape == coordinates.shape and codes.shape == (2, FACES.codes, FACES.code_size)
@@ -42,12 +42,13 @@ def test_gradients_pass_the_channel():
     assert coordinates.grad.isfinite().all() and (coordinates.grad.square().sum(2) > 0).all()
 
 
-def test_the_metric_of_codes_is_one_on_average():
+def test_the_metric_of_codes_is_an_error_of_pixels():
     model = load_face_model("faces-512")
     coordinates = model.coordinates(model.sample(2, seeded()))
     metric = code_metric(model, coordinates, IdentityFlow(), 4, 0)
     assert metric.shape == (FACES.codes, FACES.coordinates, FACES.coordinates)
-    assert metric.diagonal(0, 1, 2).mean().item() == pytest.approx(1, rel=1e-4)
+    # A picture's squared error for a whole unit of every number: no more than pictures can differ.
+    assert 0.01 < metric.diagonal(0, 1, 2).sum().item() < 4
     torch.testing.assert_close(metric, metric.mT)
     # What the mask code does not use moves nothing.
     assert (metric[1, FACES.mask_numbers :] == 0).all()

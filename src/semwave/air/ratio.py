@@ -1,7 +1,6 @@
 """The ratio k / n: real channel uses over numbers of a picture."""
 
 import re
-from collections.abc import Iterable
 from fractions import Fraction
 
 from semwave.errors import SemwaveError
@@ -19,20 +18,22 @@ def ratio_text(k: int, size: int) -> str:
     return f"{whole}/3072" if whole.denominator == 1 else str(ratio)
 
 
-def k_of_ratio(ratio: str, size: int, offered: Iterable[int]) -> int:
-    """The k among ``offered`` that makes k / n = ``ratio`` ("1/3072") at ``size``.
+def k_of_ratio(ratio: str, size: int) -> int:
+    """The k that makes k / n = ``ratio`` ("1/3072") at ``size``.
 
     Raises:
-        SemwaveError: not a ratio, or one that no k makes; the message lists those there are.
+        SemwaveError: not a ratio, or one that no whole number of symbols makes.
     """
     # The pattern also keeps exponents out: Fraction("1e999999999") would take for ever.
-    wanted = Fraction(ratio) if re.fullmatch(r"\d{1,9}(/0*[1-9]\d{0,8}|\.\d{1,15})?", ratio) else None
-    offered = sorted(offered)
-    for k in offered:
-        if Fraction(k, source_numbers(size)) == wanted:
-            return k
-    there_are = ", ".join(f"{ratio_text(k, size)} (k = {k})" for k in offered)
-    raise SemwaveError(f"ratio '{ratio}' is not offered at {size}x{size}; there are {there_are}")
+    if not re.fullmatch(r"\d{1,9}(/0*[1-9]\d{0,8}|\.\d{1,15})?", ratio):
+        raise SemwaveError(f"'{ratio}' is not a ratio; give one such as 1/3072")
+    k = Fraction(ratio) * source_numbers(size)
+    if k.denominator != 1:
+        near = round(k / 2) * 2
+        raise SemwaveError(
+            f"ratio '{ratio}' is {float(k):g} symbols at {size}x{size}; {ratio_text(near, size)} is k = {near}"
+        )
+    return int(k)
 
 
 def snr_text(snr_db: float) -> str:

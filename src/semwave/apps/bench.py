@@ -27,6 +27,8 @@ from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 from semwave.types import Drawing
 
+KS = (256, 2560, 32768)
+"""Numbers of symbols that are timed."""
 BATCH = 8
 AUTHORS_INVERSION = 400 * 11.1
 """Seconds of the inversion that the paper builds on: 400 steps of the Semantic StyleGAN authors' code at 512 px on two
@@ -70,7 +72,7 @@ def stages(name: str, photo: np.ndarray, seconds: float) -> Iterator[Timing]:
     model = load_model(name)
     config = model.config
     picture = images.to_tensor(align.align(photo, config.size))
-    ks, most = config.ks, config.ks[-1]
+    ks, most = tuple(k for k in KS if config.offers(k)), config.k
     transmitters = {k: Transmitter(model, k) for k in ks}
     receivers = {size: Receiver(model, size) for size in config.sizes}
     scene = transmitters[most].scene(picture)

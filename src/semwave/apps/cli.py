@@ -16,7 +16,7 @@ from semwave.apps import air, chain, evaluate, measuring, privacy, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError, printable
-from semwave.zoo import DEFAULT, MODELS, config_of
+from semwave.zoo import DEFAULT, LOWEST_K, MODELS, config_of
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 MOST_FACES = 256
@@ -123,7 +123,7 @@ def list_models() -> None:
         table.add_row(
             name,
             ", ".join(map(str, config.sizes)),
-            ", ".join(map(str, config.ks)),
+            f"{LOWEST_K} to {config.highest_k}, even",
             f"{weights / 2**20:.1f} MiB",
             config.licence,
             config.card,

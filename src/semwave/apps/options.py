@@ -31,11 +31,11 @@ LpipsWeights = Annotated[
 ]
 Ks = Annotated[
     list[int] | None,
-    typer.Option("--k", help="Real symbols an image, one that the model offers; 'semwave models' lists them."),
+    typer.Option("--k", help="Real symbols an image, any even number that the model offers ('semwave models')."),
 ]
 Ratios = Annotated[
     list[str] | None,
-    typer.Option("--ratio", help="k / n with n = 3 size^2 instead, such as 1/3072 (default: the model's largest k)."),
+    typer.Option("--ratio", help="k / n with n = 3 size^2 instead, such as 1/3072 (default: the model's own k)."),
 ]
 CodesOnly = Annotated[bool, typer.Option("--codes-only", help="Codes are all that is sent, as in the paper.")]
 Size = Annotated[
@@ -64,17 +64,17 @@ def model_file(model: str | None) -> list[Path]:
 def chosen_ks(
     config: "ModelConfig", ks: Iterable[int] | None, ratios: Iterable[str] | None, size: int
 ) -> tuple[int, ...]:
-    """The numbers of symbols that --k and --ratio ask for, each once; the largest where they ask for none.
+    """The numbers of symbols that --k and --ratio ask for, each once; the model's own where they ask for none.
 
     Raises:
         SemwaveError: one that the model does not offer.
     """
     from semwave.air.ratio import k_of_ratio
 
-    asked = [*(ks or ()), *(k_of_ratio(ratio, size, config.ks) for ratio in ratios or ())]
+    asked = [*(ks or ()), *(k_of_ratio(ratio, size) for ratio in ratios or ())]
     for k in asked:
         config.layers(k)
-    return tuple(dict.fromkeys(asked)) or (max(config.ks),)
+    return tuple(dict.fromkeys(asked)) or (config.k,)
 
 
 def chosen_layers(codes_only: bool) -> tuple[str, ...] | None:

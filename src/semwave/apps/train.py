@@ -19,14 +19,13 @@ from semwave.apps.training import (
     Seed,
     Steps,
     Weights,
-    config_in,
     generated_faces,
     open_model,
     plain_faces,
     show_scores,
 )
 from semwave.errors import SemwaveError
-from semwave.zoo import residual_file, write_config
+from semwave.zoo import write_config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -166,7 +165,7 @@ def codec(
 
     from semwave.pictures.images import INPUT, SKETCH
     from semwave.pictures.metrics import LPIPS
-    from semwave.training.codec import coordinates_of, start_codecs, start_corrections, train_codec, train_detail
+    from semwave.training.codec import coordinates_of, start_codec, start_corrections, train_codec, train_detail
     from semwave.training.data import read_photos, without_validation
     from semwave.training.loop import Schedule
 
@@ -177,7 +176,7 @@ def codec(
     if not (run / f"{SKETCH}" / "checkpoint.pt").exists():
         start_corrections(model, coordinates_of(model, photos.images), probes, seed)
         every = torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]])
-        start_codecs(model, coordinates_of(model, every), len(photos), probes, seed)
+        start_codec(model, coordinates_of(model, every), len(photos), probes, seed)
     target = weights.with_name(weights.name + "-no-flow") if no_flow else weights
     stages = (
         # size, steps, images a step and those of generated faces, share of the rate, quiet share, weight of LPIPS
@@ -203,54 +202,73 @@ def codec(
 
 
 @app.command()
+def channel(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 4000,
+    batch: Batch = 8, rate: Rate = 3e-4,
+    flow_steps: Annotated[int, typer.Option(min=1, help="Steps of the flow before.")] = 400,
+    probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320, seed: Seed = 0,
+    precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """Flow and channel codec again, for codes of photographs that stay what they are; from 64 symbols up."""
+    from semwave.coding.flow import CodeFlow
+    from semwave.pictures.images import INPUT
+    from semwave.pictures.metrics import LPIPS
+    from semwave.training.channel import train_channel
+    from semwave.training.codec import as_sent, photo_codes, start_codec
+    from semwave.training.data import map_photos, without_validation
+    from semwave.training.flow import train_flow
+    from semwave.training.loop import Schedule
+
+    model = open_model(weights, "parser", "generator", "space", "encoder", "corrections", "flow", residual=True)
+    photos = without_validation(map_photos(data, "train", 2 * INPUT, runs / "photos"))
+    coordinates = as_sent(model, photo_codes(model, photos.images, runs / "photo-codes.pt"))
+    if isinstance(model.flow, CodeFlow):
+        schedule = Schedule(flow_steps, 64, 4e-4, seed=seed)
+        model.flow = train_flow(model.flow.requires_grad_(True), coordinates, runs / "channel-flow", schedule)
+    run = runs / "channel"
+    if not (run / "checkpoint.pt").exists():
+        start_codec(model, coordinates, len(coordinates), probes, seed)
+    schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
+    distance = LPIPS("alex", lpips_weights)
+    model.save(weights, ("flow", "codec"))
+    train_channel(model, photos.images, coordinates, distance, run, schedule, precision)
+    model.codec.settle(model.flow(coordinates))
+    model.save(weights, ("flow", "codec"))
+
+
+@app.command()
 def residual(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 4000,
-    batch: Batch = 4, rate: Rate = 1e-3, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 6.0,
-    k: Annotated[list[int] | None, typer.Option(help="A k that the configuration has (default: all).")] = None,
+    batch: Batch = 3, rate: Rate = 5e-4, lpips_weight: Annotated[float, typer.Option(help="Weight of LPIPS.")] = 6.0,
+    measured: Annotated[int, typer.Option(help="Photographs by which coefficients are ordered.")] = 300,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
     """The residual, sent beside the codes, and the networks that emphasise it and blend it in; all else stays as it is.
 
-    They start from those that --weights has, otherwise from those for the largest k; another --runs lets them
-    learn on.
+    They start from those that --weights has; another --runs lets them learn on.
     """
     import torch
 
     from semwave.pictures.images import INPUT
     from semwave.pictures.metrics import LPIPS
-    from semwave.training.codec import photo_codes
-    from semwave.training.data import read_photos, without_validation
+    from semwave.training.codec import as_sent, photo_codes
+    from semwave.training.data import map_photos, without_validation
     from semwave.training.loop import Schedule
-    from semwave.training.residual import (
-        arrived_pictures,
-        earlier_networks,
-        settle_residual,
-        start_residual,
-        train_residual,
-    )
+    from semwave.training.residual import arrived_pictures, start_residual, train_residual
 
-    config = config_in(weights)
-    offered = [plan.k for plan in config.residuals]
-    if not offered:
+    needed = ("parser", "generator", "space", "encoder", "corrections", "flow", "codec")
+    model = open_model(weights, *needed, residual=True)
+    if model.residual is None:
         raise SemwaveError(f"{weights}: the model's configuration has no residual")
-    ks = sorted(k or offered, reverse=True)
-    if not set(ks) <= {*offered}:
-        raise SemwaveError(f"k must be one of {', '.join(map(str, offered))}, not {', '.join(map(str, ks))}")
-    needed = ("parser", "generator", "space", "encoder", "corrections", "flow", f"codec-{config.residual_codec}")
-    model = open_model(weights, *needed, every_residual=True)
+    images = without_validation(map_photos(data, "train", 2 * INPUT, runs / "photos")).images
+    coordinates = as_sent(model, photo_codes(model, images, runs / "photo-codes.pt"))
+    start_residual(model, images[:measured], coordinates[:measured])
+    random = torch.Generator().manual_seed(seed)
+    arrived = arrived_pictures(model, images, coordinates, random, runs / "arrived.pt")
+    schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
     distance = LPIPS("alex", lpips_weights)
-    photos = without_validation(read_photos(data, "train", 2 * INPUT))
-    coordinates = photo_codes(model, photos.images, runs / "residual-photos.pt").float()
-    for each in ks:
-        start_residual(model, each, photos.images, coordinates)
-        learning, name = model.residuals[each], residual_file(each)
-        learning.load_state_dict(earlier_networks(weights, (each, max(offered))), strict=False)
-        random = torch.Generator().manual_seed(seed)
-        arrived = arrived_pictures(model, each, photos.images, coordinates, random, runs / f"{name}-arrived.pt")
-        schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
-        train_residual(learning, photos, arrived, distance, runs / name, schedule, lpips_weight, precision)
-        settle_residual(learning, photos, arrived)
-        model.save(weights, (name,))
+    train_residual(model, images, arrived, distance, runs / "residual", schedule, lpips_weight, precision)
+    model.save(weights, ("residual",))
 
 
 for name, command in (

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semwave.errors import SemwaveError
-from semwave.zoo import CONFIG, DEFAULT, ModelConfig, config_of, read_config, residual_file, without_flow, write_config
+from semwave.zoo import (
+    CONFIG,
+    DEFAULT,
+    RESIDUAL,
+    ModelConfig,
+    config_of,
+    read_config,
+    without_flow,
+    without_residual,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,15 +56,15 @@ def config_in(weights: Path) -> ModelConfig:
     return config
 
 
-def open_model(weights: Path, *needed: str, flow: bool = True, every_residual: bool = False) -> "FaceModel":
+def open_model(weights: Path, *needed: str, flow: bool = True, residual: bool = False) -> "FaceModel":
     """The model with what ``weights`` holds; the files in ``needed`` must be there. The folder gets a model.json.
 
     Args:
         weights: the folder.
         needed: names of files, without suffix.
         flow: whether it has a flow, if its configuration has one.
-        every_residual: whether it has the residuals whose weights are not there yet. What has not learnt must not be
-            saved with the rest, so otherwise it has not.
+        residual: whether it has a residual, if its configuration has one, even if its weights are not there yet. What
+            has not learnt must not be saved with the rest, so otherwise it has none.
 
     Raises:
         SemwaveError: a needed file is missing, or as :func:`config_in`.
@@ -68,8 +78,8 @@ def open_model(weights: Path, *needed: str, flow: bool = True, every_residual: b
         return (weights / f"{name}.safetensors").is_file()
 
     config = config_in(weights) if flow else without_flow(config_in(weights))
-    if not every_residual:
-        config = replace(config, residuals=tuple(p for p in config.residuals if is_there(residual_file(p.k))))
+    if not residual and not is_there(RESIDUAL):
+        config = without_residual(config)
     model = FaceModel(config)
     there = {name for name in model.files() if is_there(name)}
     model.load(weights, tuple(there | {*needed}))

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from semwave.air.iq import signal
 from semwave.coding.codec import Codec
+from semwave.coding.plan import Plan
 from semwave.errors import SemwaveError
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.inversion.descent import descend
@@ -34,7 +35,7 @@ OF_ANOTHER = 0.3
 """Share of the parts whose codes are another face's, in the faces that the codec is fitted to."""
 LAYOUT = replace(FACES, mask_numbers=0)
 """That of faces, but no code says where the parts lie."""
-CODECS = (CodecConfig(256, 64), CodecConfig(2560, 96))
+CODEC = CodecConfig(512, 64)
 
 
 class CheckpointModel(nn.Module):
@@ -57,7 +58,7 @@ class CheckpointModel(nn.Module):
             name=path.name,
             sizes=self.generator.sizes,
             size=max(self.generator.sizes),
-            codecs=CODECS,
+            codec=CODEC,
             layout=replace(LAYOUT, code_size=sizes.code_size),
             generator="semantic-stylegan",
             flow=None,
@@ -72,12 +73,10 @@ class CheckpointModel(nn.Module):
         with torch.no_grad():
             self.space.measure(self.generator.map(torch.randn(SAMPLES, layout.code_size, generator=random)))
             faces = self.space.coordinates(self.sample(FACES_MEASURED, random))
-        self.codecs = {c.k: Codec(c.k, c.width, c.used, layout) for c in CODECS}
+        self.codec = Codec(CODEC.symbols, CODEC.width, layout)
         # Coordinates are white; an error counts by how far it moves the code.
         spread = self.space.directions.square().sum(0)
-        for codec in self.codecs.values():
-            codec.start_linear(faces, torch.diag(spread / spread.mean()).expand(layout.codes, -1, -1))
-            codec.requires_grad_(False)
+        self.codec.start_linear(faces, torch.diag(spread / spread.mean()).expand(layout.codes, -1, -1))
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -105,14 +104,17 @@ class CheckpointModel(nn.Module):
         """
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
-        return signal(self.codecs[k].encode(self.space.coordinates(scene.codes)), header)
+        plan = Plan(self.codec.importance, self.codec.symbols, k)
+        return signal(plan.join(plan.sent(self.codec.encode(self.space.coordinates(scene.codes)))), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         assert soft.header is not None
-        coordinates = self.codecs[soft.header.k].decode(soft.symbols, soft.noise)
-        return Message(self.space.codes(coordinates), soft.header, soft.snr_db)
+        plan = Plan(self.codec.importance, self.codec.symbols, soft.header.k)
+        symbols, noise, _ = plan.split(soft.symbols, soft.noise)
+        codes = self.space.codes(self.codec.decode(symbols, noise))
+        return Message(codes, soft.header, soft.snr_db, soft.received)
 
     @torch.no_grad()
     def draw(self, message: Message, size: int | None = None) -> Drawing:

@@ -1,22 +1,35 @@
-"""The networks beside the residual: what to say of it, and how to join it with the picture of the codes.
+"""The networks beside the residual: what else to say of it, and how to join it with the picture of the codes.
 
-    deficit, 256 px; picture of codes, 128 px -> Emphasis -> what else is worth saying, 64 x 64
-    picture of codes, coarse picture that arrived -> Blend -> picture
+    deficit, 256 px; picture of the codes, 128 px; k -> Emphasis -> what else is worth saying, 512 px
+    picture of the codes, description that arrived; symbols received, SNR -> Blend -> picture
 
-They learn together, through the noise (as Deep JSCC learns a whole picture). Both last layers start at zero: an
-untrained emphasis adds nothing, an untrained blend is plain addition.
+They learn together, for all k and through the noise (as Deep JSCC learns a whole picture). Last layers start at zero:
+an untrained emphasis adds nothing, an untrained blend is little more than addition.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.coding.codec import TRAINING_SNR_DB
-from semwave.pictures.images import INPUT, coarse
+from semwave.coding.plan import TRAINING_SNR_DB
+from semwave.pictures.images import COARSE, INPUT
+
+LEAST_K, MOST_K = 64, 32768
+FULL = 2 * INPUT
+
+
+def knowledge(k: Tensor, snr_db: Tensor) -> Tensor:
+    """What networks are told, (B, 2), of numbers of symbols ``k`` (B,) and SNRs (B,): the logarithm of k from -1 at 64
+    to 1 at 32768, and tens of dB above 7.5 dB, between -1.5 and 1.5."""
+    octaves = math.log2(MOST_K / LEAST_K)
+    size = 2 * (k.clamp(LEAST_K, MOST_K) / LEAST_K).log2() / octaves - 1
+    return torch.stack([size, ((snr_db - TRAINING_SNR_DB) / 10).clamp(-1.5, 1.5)], -1).float()
 
 
 class Emphasis(nn.Module):
-    """What to say of a deficit beside its average: a U-Net at 64 and 32 px."""
+    """What to say of a deficit beside what it is: a U-Net at 64 and 32 px that adds at 64 and at 256 px."""
 
     def __init__(self, widths: tuple[int, int] = (64, 96)):
         super().__init__()
@@ -24,56 +37,92 @@ class Emphasis(nn.Module):
         self.enter = _convolutions(3 * 16 + 3 * 4, a)
         self.bottom = nn.Sequential(_convolutions(a, b), _convolutions(b, b))
         self.leave = _convolutions(a + b, a)
-        self.last = _zero_convolution(a, 3)
+        self.last = _zero(nn.Conv2d(a, 3, 3, padding=1))
+        self.know = _zero(nn.Linear(2, a))
+        self.fine = _zero(nn.Conv2d(a, 48, 3, padding=1))
 
-    def forward(self, deficit: Tensor, drawn: Tensor) -> Tensor:
-        """(B, 3, 64, 64) of the ``deficit`` (B, 3, 256, 256) of the picture ``drawn`` (B, 3, 128, 128)."""
-        pixels = torch.cat([functional.pixel_unshuffle(deficit, 4), functional.pixel_unshuffle(drawn, 2)], 1)
-        x = self.enter(pixels.contiguous(memory_format=torch.channels_last))
+    def forward(self, deficit: Tensor, sketch: Tensor, k: Tensor) -> Tensor:
+        """(B, 3, 512, 512) of the ``deficit`` (B, 3, 256, 256) of the picture ``sketch`` (B, 3, 128, 128), to be sent
+        in ``k`` (B,) symbols."""
+        pixels = torch.cat([functional.pixel_unshuffle(deficit, 4), functional.pixel_unshuffle(sketch, 2)], 1)
+        known = self.know(knowledge(k, torch.full_like(k, TRAINING_SNR_DB)))
+        x = self.enter(pixels.contiguous(memory_format=torch.channels_last)) + known[:, :, None, None]
         y = self.bottom(functional.avg_pool2d(x, 2))
-        return self.last(self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))).float()
+        z = self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))
+        coarse = functional.interpolate(self.last(z).float(), scale_factor=FULL // COARSE)
+        return coarse + _up(functional.pixel_shuffle(self.fine(z), 4).float())
 
 
 class Blend(nn.Module):
-    """Joins a drawn picture of any size with the coarse picture that arrived.
+    """Joins a drawn picture of any size with the description that arrived, which is 512 px wide.
 
-    A U-Net at 128, 64 and 32 px reads the drawn picture and what the coarse one makes of it, 256 px each, and says what
-    to add at 256 px, how much of the drawn picture's finer detail to keep, and what detail it lacks.
+    A U-Net at 128, 64 and 32 px reads both and says, at 256 px, what to add to the drawn picture and the description's
+    average, how far to believe the description's finer detail at 256 and at 512 px, how much of the drawn picture's
+    detail to keep, and what detail both lack.
     """
 
     def __init__(self, widths: tuple[int, int, int] = (64, 96, 128)):
         super().__init__()
         a, b, c = widths
         self.enter = _convolutions(4 * 6 + 1, a)
+        self.more = _zero(nn.Conv2d(12 + 48, a, 3, padding=1))
+        self.know = _zero(nn.Linear(2, a))
         self.down = _convolutions(a + 3, b)
-        self.bottom = _convolutions(b, c)
-        self.middle = _convolutions(b + c, b)
-        self.leave = _convolutions(a + b, a)
-        self.last = _zero_convolution(a, 4 * 4)
-        self.fine = _zero_convolution(a, 3 * 16)
+        self.bottom = nn.Sequential(*_convolutions(b, c), _Added(c), _Added(c))
+        self.middle = nn.Sequential(*_convolutions(b + c, b), _Added(b), _Added(b))
+        self.leave = nn.Sequential(*_convolutions(a + b, a), _Added(a))
+        self.last = _zero(nn.Conv2d(a, 4 * 4, 3, padding=1))
+        self.fine = _zero(nn.Conv2d(a, 3 * 16, 3, padding=1))
+        self.gates = _zero(nn.Conv2d(a, 4 + 16, 3, padding=1))
 
-    def forward(self, picture: Tensor, coarse_picture: Tensor, snr_db: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) of drawn ones ``picture`` (B, 3, S, S) and ``coarse_picture`` (B, 3, 64, 64), which
-        arrived at ``snr_db`` (B,)."""
-        small = _at(picture, INPUT)
-        missing = coarse_picture - coarse(small)
+    def forward(self, picture: Tensor, description: Tensor, received: Tensor, snr_db: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) of drawn ones ``picture`` (B, 3, S, S) and a ``description`` (B, 3, 512, 512), of which
+        so many symbols were ``received`` (B,) at ``snr_db`` (B,)."""
+        size, known = picture.shape[-1], knowledge(received, snr_db)
+        small, half, rough = _at(picture, INPUT), _at(description, INPUT), _at(description, COARSE)
+        missing = rough - _at(small, COARSE)
         added = functional.interpolate(missing, size=(INPUT, INPUT), mode="bicubic")
-        pixels = functional.pixel_unshuffle(torch.cat([small, small + added], 1), 2)
-        level = ((snr_db - TRAINING_SNR_DB) / 10).clamp(-1.5, 1.5)
-        level = level[:, None, None, None].expand(-1, 1, *pixels.shape[2:])
-        x = self.enter(torch.cat([pixels, level.to(pixels)], 1))
-        y = torch.cat([functional.avg_pool2d(x, 2), missing.to(x)], 1)
-        y = self.down(y)
+        beyond = half - (small + added)
+        sharp = description - _up(half)
+        x = self._features(small, small + added, missing, beyond, sharp, known)
+        change = functional.pixel_shuffle(self.last(x), 2).float()
+        gates = self.gates(x).float()
+        belief = ((known[:, 0] + 1) / 2).clamp(0, 1).square()[:, None, None, None]
+        base = small + added + change[:, :3] + (belief + functional.pixel_shuffle(gates[:, :4], 2)) * beyond
+        if size <= INPUT:
+            return picture + _at(base - small, size)
+        fine, full = functional.pixel_shuffle(self.fine(x), 4).float(), _at(picture, FULL)
+        trusted = belief + functional.pixel_shuffle(gates[:, 4:], 4)
+        drawn = _up(1 + change[:, 3:]) * (full - _up(small)) * (1 - trusted.clamp(0, 1))
+        joined = _up(base - _at(fine, INPUT)) + drawn + fine + trusted * sharp
+        return joined if size == FULL else picture + _at(joined - full, size)
+
+    def _features(
+        self, small: Tensor, sum_of_both: Tensor, missing: Tensor, beyond: Tensor, sharp: Tensor, known: Tensor
+    ) -> Tensor:
+        """Features (B, a, 128, 128) of all that is known."""
+        pixels = functional.pixel_unshuffle(torch.cat([small, sum_of_both], 1), 2)
+        level = known[:, 1, None, None, None].expand(-1, 1, *pixels.shape[2:])
+        detail = torch.cat([functional.pixel_unshuffle(beyond, 2), functional.pixel_unshuffle(sharp, 4)], 1)
+        x = self.enter[0](torch.cat([pixels, level.to(pixels)], 1))
+        x = self.enter[1:](x + self.more(detail) + self.know(known)[:, :, None, None])
+        y = self.down(torch.cat([functional.avg_pool2d(x, 2), missing.to(x)], 1))
         z = self.bottom(functional.avg_pool2d(y, 2))
         y = self.middle(torch.cat([y, functional.interpolate(z, scale_factor=2)], 1))
-        x = self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))
-        change = functional.pixel_shuffle(self.last(x), 2).float()
-        size = picture.shape[-1]
-        if size <= INPUT:
-            return picture + _at(added + change[:, :3], size)
-        kept, fine = 1 + change[:, 3:], functional.pixel_shuffle(self.fine(x), 4).float()
-        detail = _at(kept, size) * (picture - _at(small, size))
-        return _at(small + added + change[:, :3] - _at(fine, INPUT), size) + detail + _at(fine, size)
+        return self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))
+
+
+class _Added(nn.Module):
+    """Two convolutions whose result is added to what they read; nothing until they have learnt."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2), _zero(nn.Conv2d(width, width, 3, padding=1))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
 
 
 def _convolutions(inside: int, outside: int) -> nn.Sequential:
@@ -85,13 +134,16 @@ def _convolutions(inside: int, outside: int) -> nn.Sequential:
     )
 
 
-def _zero_convolution(inside: int, outside: int) -> nn.Conv2d:
-    """A convolution whose weights and bias start at zero."""
-    layer = nn.Conv2d(inside, outside, 3, padding=1)
+def _zero(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """``layer``, its weights and bias at zero."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def _up(images: Tensor) -> Tensor:
+    return functional.interpolate(images, scale_factor=2, mode="bilinear")
 
 
 def _at(images: Tensor, size: int) -> Tensor:

@@ -1,11 +1,11 @@
-"""Codecs fitted alike, for what cannot be told from the shipped ones: any k, with and without flow and channel noise.
+"""Codecs fitted alike, for what cannot be told from the shipped one: with and without flow and channel noise.
 
     photographs, generated faces -> shipped encoder -> coordinates -> flow or nothing -> N -> codec <-> AWGN
 
-Encoder, flow and generator stay as they are shipped. Every codec has the same width, starts from the best linear one
-and learns for as many steps on the same codes. It minimises the squared error of N weighted by how much the picture
-moves (:func:`semwave.training.codec.code_metric`), so no picture is drawn and a codec takes seconds. What it learns is
-kept only if codes that it did not learn from gain too.
+Encoder, flow and generator stay as they are shipped. Every codec is for any k up to 2560, has the same width, starts
+from the best linear one and learns for as many steps on the same codes. It minimises the squared error of N weighted by
+how much the picture moves (:func:`semwave.training.codec.code_metric`), so no picture is drawn and a codec takes
+seconds. What it learns is kept only if codes that it did not learn from gain too.
 """
 
 import shutil
@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semwave.air.channels import noisy
 from semwave.air.iq import noise_power
 from semwave.baselines.facts import FITTED
 from semwave.coding.codec import Codec
 from semwave.coding.flow import IdentityFlow
+from semwave.coding.plan import Plan
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
@@ -36,13 +36,14 @@ from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
-from semwave.zoo import config_of, weights_digest
+from semwave.zoo import CODES, LOWEST_K, config_of, weights_digest
 
-KS = tuple(range(256, 2561, 256))
-ENDS = (KS[0], KS[-1])
+KS = (64, 128, 256, 512, 1024, 2560)
+ENDS = (256, KS[-1])
 WIDTH = 96
 GENERATED = 400
 PROBES = 320
+CHECKS = 8
 SILENT_DB = 60.0
 SCHEDULE = Schedule(steps=300, batch=64, rate=3e-4, warmup=20, checkpoint_every=300)
 
@@ -85,7 +86,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     model = load_face_model(name)
     listing = data / "train.txt"
     digest = file_digest(listing) if listing.is_file() else "generated"
-    path = folder / f"source-{name}-{weights_digest(name, ())}-{digest}-{seed}.pt"
+    path = folder / f"source-{name}-{weights_digest(name, (CODES,))}-{digest}-{seed}.pt"
     if not path.is_file():
         save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
     kept = read_torch(path, "delete it, and it is made again")
@@ -132,43 +133,46 @@ def _faces(model: FaceModel, seed: int) -> Tensor:
 def schemes(name: str, data: Path, folder: Path, seed: int) -> Iterator[Ours]:
     """Schemes of the shipped model ``name`` with codecs that are fitted here and kept in ``folder``.
 
-    For every k in 256, 512 ... 2560 with the flow and without ("-no-flow"); for the first and the last also fitted
-    without channel noise ("-no-noise"), with the flow. Models of the same codes share their codecs.
+    For every k of :data:`KS` with the flow and without ("-no-flow"); for two of them also fitted without channel noise
+    ("-no-noise"), with the flow. Models of the same codes share their codecs.
     """
-    model, codes, digest = load_face_model(name), config_of(name).code_model, weights_digest(name, ())
+    model, codes, digest = load_face_model(name), config_of(name).code_model, weights_digest(name, (CODES,))
     for flow, source in sources(codes, data, folder, seed).items():
-        for k in KS:
-            for through_noise in (True, False) if flow and k in ENDS else (True,):
-                kind = f"fitted-k{k}{'' if flow else '-no-flow'}{'' if through_noise else '-no-noise'}"
-                path = folder / f"{codes}-{kind}-{weights_digest(codes, ())}-{seed}.safetensors"
-                if not path.is_file():
-                    fit_codec(source, k, through_noise, path, seed, WIDTH, SCHEDULE)
-                codec = Codec(k, WIDTH, layout=source.layout)
-                read_weights(path, codec)
-                with_codec = WithCodec(model, codec.eval().requires_grad_(False), flow)
-                key = f"{digest}-{file_digest(path)}"
-                yield Ours(f"{name}-{kind}", key, with_codec, k, inversion(model), None, FITTED, through_noise)
+        for through_noise in (True, False) if flow else (True,):
+            kind = f"{'' if flow else '-no-flow'}{'' if through_noise else '-no-noise'}"
+            path = folder / f"{codes}-fitted{kind}-{weights_digest(codes, (CODES,))}-{seed}.safetensors"
+            if not path.is_file():
+                fit_codec(source, KS[-1], through_noise, path, seed, WIDTH, SCHEDULE)
+            codec = Codec(KS[-1], WIDTH, source.layout)
+            read_weights(path, codec)
+            with_codec = WithCodec(model, codec.eval().requires_grad_(False), flow)
+            key = f"{digest}-{file_digest(path)}"
+            for k in KS if through_noise else ENDS:
+                label = f"{name}-fitted-k{k}{kind}"
+                yield Ours(label, key, with_codec, k, inversion(model), None, FITTED, through_noise)
 
 
 def fit_codec(
     source: Source,
-    k: int,
+    symbols: int,
     through_noise: bool,
     path: Path,
     seed: int,
     width: int,
     schedule: Schedule,
 ) -> None:
-    """Fit a codec for ``k`` real symbols to ``source`` and write it to ``path``.
+    """Fit a codec of so many ``symbols`` to ``source`` and write it to ``path``.
 
-    The SNR is uniform in 5..10 dB where ``through_noise``, and 60 dB otherwise.
+    The SNR is uniform in 5..10 dB where ``through_noise``, and 60 dB otherwise; k is uniform in its logarithm.
     """
     used = used_coordinates(source.layout)
     span = SNR_DB if through_noise else (SILENT_DB, SILENT_DB)
 
     def error(codec: Codec, n: Tensor, random: torch.Generator) -> Tensor:
-        snr_db = draw_snr_db(len(n), random, span)
-        arrived = codec.decode(noisy(codec.encode(n), snr_db, random), noise_power(snr_db)[:, None])
+        k = 2 * round(LOWEST_K / 2 * (symbols / LOWEST_K) ** torch.rand((), generator=random).item())
+        plan = Plan(codec.importance, symbols, k)
+        noise = noise_power(draw_snr_db(len(n), random, span))[:, None]
+        arrived = codec.decode(*plan.over_noise(plan.sent(codec.encode(n)), noise, random))
         return source.errors(n, arrived).mean() / used.sum()
 
     def loss(codec: Codec, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
@@ -176,16 +180,18 @@ def fit_codec(
         # Without it a codec of many weights learns single faces.
         return {"loss": error(codec, n + CODE_NOISE * torch.randn(n.shape, generator=random) * used, random)}
 
-    codec = Codec(k, width, layout=source.layout)
+    def held_out(codec: Codec) -> float:
+        """The mean error of what it did not learn from, over as many k and SNRs each time."""
+        random = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            return sum(error(codec, source.held_out, random).item() for _ in range(CHECKS)) / CHECKS
+
+    codec = Codec(symbols, width, source.layout)
     codec.start_linear(source.n, source.metric)
     start = {name: tensor.clone() for name, tensor in codec.state_dict().items()}
-    with torch.no_grad():
-        before = error(codec, source.held_out, torch.Generator().manual_seed(seed))
-    run = path.with_suffix("")
-    codec = fit(codec, loss, schedule, run)
-    with torch.no_grad():
-        after = error(codec, source.held_out, torch.Generator().manual_seed(seed))
-    if after >= before:
+    before = held_out(codec)
+    codec = fit(codec, loss, schedule, path.with_suffix(""))
+    if held_out(codec) >= before:
         codec.load_state_dict(start)
-    write_weights(path, codec)
-    shutil.rmtree(run)
+    write_weights(path, codec.settle(source.n))
+    shutil.rmtree(path.with_suffix(""))

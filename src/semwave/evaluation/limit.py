@@ -18,6 +18,7 @@ from torch import Tensor
 from semwave.air.iq import signal
 from semwave.baselines.channel_code import capacity_bits
 from semwave.coding.codec import Codec
+from semwave.coding.plan import Plan
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
 
@@ -77,10 +78,14 @@ class Gap:
 
 @torch.no_grad()
 def gaps(
-    sent: dict[str, Tensor], source: Source, codecs: dict[str, Codec], snrs_db: Iterable[float], seed: int
+    sent: dict[str, Tensor],
+    source: Source,
+    codecs: dict[str, tuple[Codec, int]],
+    snrs_db: Iterable[float],
+    seed: int,
 ) -> list[Gap]:
-    """The gaps of ``codecs`` by name over AWGN, for what they have ``sent``: N (1, codes, coordinates) of photos by
-    name.
+    """The gaps of ``codecs`` by name, each with its k, over AWGN, for what they have ``sent``: N (1, codes,
+    coordinates) of photos by name.
 
     The principal axes are those of the other photos in ``source``.
     """
@@ -90,15 +95,13 @@ def gaps(
         root = _root(metric)
         measures.append((weighted, root, variances(_weighed(source.of_photos, root), _weighed(n, root))))
     found = []
-    for scheme, codec in codecs.items():
+    for scheme, (codec, k) in codecs.items():
         for snr_db in snrs_db:
-            error = torch.cat([_arrived(codec, numbers, snr_db, seed, name) for name, numbers in sent.items()]) - n
+            error = torch.cat([_arrived(codec, k, numbers, snr_db, seed, name) for name, numbers in sent.items()]) - n
             for weighted, root, spread in measures:
                 total = spread.sum().item()
                 measured = _weighed(error, root).square().sum((1, 2)).mean().item()
-                found.append(
-                    Gap(scheme, snr_db, weighted, measured / total, attainable(spread, codec.k, snr_db) / total)
-                )
+                found.append(Gap(scheme, snr_db, weighted, measured / total, attainable(spread, k, snr_db) / total))
     return found
 
 
@@ -106,9 +109,10 @@ def _weighed(n: Tensor, root: Tensor) -> Tensor:
     return torch.einsum("ngi,gij->ngj", n, root)
 
 
-def _arrived(codec: Codec, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
-    soft = link_for("awgn", snr_db, seed, name)(signal(codec.encode(n)))
-    return codec.decode(soft.symbols, soft.noise)
+def _arrived(codec: Codec, k: int, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
+    plan = Plan(codec.importance, codec.symbols, k)
+    soft = link_for("awgn", snr_db, seed, name)(signal(plan.join(plan.sent(codec.encode(n)))))
+    return codec.decode(*plan.split(soft.symbols, soft.noise)[:2])
 
 
 def _root(metric: Tensor) -> Tensor:

@@ -14,25 +14,26 @@ from semwave.air.link import Link
 from semwave.baselines.facts import SEMWAVE, Facts
 from semwave.coding.codec import Codec
 from semwave.coding.flow import IdentityFlow
+from semwave.coding.plan import Plan
 from semwave.pictures.cache import PerPicture
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 from semwave.types import Delivered, Drawing, Inversion, Message, Model, Scene, Signal, Soft, new_header
-from semwave.zoo import RESIDUAL, CodecConfig, weights_digest
+from semwave.zoo import LOWEST_K, CodecConfig, weights_digest
 
 
 class WithCodec:
-    """``model`` with one ``codec`` in place of its own ones, with its flow or without it: a
+    """``model`` with ``codec`` in place of its own one, with its flow or without it: a
     :class:`semwave.types.Model` that sends codes alone."""
 
     def __init__(self, model: models.FaceModel, codec: Codec, flow: bool):
         self.model, self.codec, self.flow = model, codec, model.flow if flow else IdentityFlow()
         self.config = replace(
             model.config,
-            codecs=(CodecConfig(codec.k, codec.width, codec.used),),
+            codec=CodecConfig(codec.symbols, codec.width),
             flow=model.config.flow if flow else None,
-            residuals=(),
-            residual_codec=None,
+            residual=None,
+            k=LOWEST_K,
         )
         weights = b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in codec.state_dict().values())
         self.digest = hashlib.sha256(f"{model.digest}, flow: {flow}".encode() + weights).hexdigest()[:12]
@@ -51,14 +52,19 @@ class WithCodec:
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
         coordinates = self.model.space.coordinates(scene.codes)
-        return signal(self.codec.encode(self.flow(coordinates)), header)
+        plan = self._plan(k)
+        return signal(plan.join(plan.sent(self.codec.encode(self.flow(coordinates)))), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         assert soft.header is not None
-        codes = self.model.space.codes(self.flow.inverse(self.codec.decode(soft.symbols, soft.noise)))
-        return Message(codes, soft.header, soft.snr_db)
+        symbols, noise, _ = self._plan(soft.header.k).split(soft.symbols, soft.noise)
+        codes = self.model.space.codes(self.flow.inverse(self.codec.decode(symbols, noise)))
+        return Message(codes, soft.header, soft.snr_db, soft.received)
+
+    def _plan(self, k: int) -> Plan:
+        return Plan(self.codec.importance, self.codec.symbols, k)
 
     @torch.no_grad()
     def draw(self, message: Message, size: int | None = None) -> Drawing:
@@ -104,14 +110,14 @@ class Ours:
 
 
 def shipped(model: str, k: int, layers: tuple[str, ...] | None = None) -> Ours:
-    """The shipped ``model`` with its own codec for ``k``; with ``layers``, those alone are sent."""
+    """The shipped ``model`` with ``k`` real symbols a picture; with ``layers``, those alone are sent."""
     loaded, name = models.load_model(model), "-".join((model, *(layers or ()), f"k{k}"))
     sent = loaded.config.checked_layers(k, layers)
-    key = weights_digest(model, (k,) if RESIDUAL in sent else ())
+    key = weights_digest(model, sent)
     return Ours(name, key, loaded, k, inversion(loaded), layers)
 
 
 @cache
 def inversion(model: Model) -> PerPicture[Scene]:
     """A picture with its codes by ``model``; one for all schemes that use it."""
-    return PerPicture(Transmitter(model, max(model.config.ks)).scene)
+    return PerPicture(Transmitter(model).scene)

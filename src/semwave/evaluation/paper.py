@@ -24,7 +24,7 @@ from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
 from semwave.evaluation.limit import Gap, gaps
 from semwave.evaluation.machine import machine
 from semwave.evaluation.ours import Ours, WithCodec, inversion
-from semwave.evaluation.registry import SCHEMES, channels, find_scheme
+from semwave.evaluation.registry import CODES_KS, SCHEMES, SWEPT, channels, find_scheme
 from semwave.evaluation.report import results
 from semwave.evaluation.run import SIZE, SNRS_DB, Job, Measuring, received_pictures
 from semwave.evaluation.scheme import facts_of
@@ -34,7 +34,7 @@ from semwave.pictures.files import FILE, file_digest, kind_of
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn
-from semwave.zoo import DEFAULT, MODELS, models_with_codes, weights_digest
+from semwave.zoo import CODES, DEFAULT, MODELS, models_with_codes, weights_digest
 
 PAPER = "paper"
 GENERATED = 2
@@ -129,7 +129,11 @@ def draw(out: Path, report: Path) -> list[Path]:
 
 
 def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
-    jobs = [Job(find_scheme(name), channel) for name in SCHEMES for channel in channels(name)]
+    jobs = [
+        Job(find_scheme(name), channel, (FIGURE_5_SNR_DB,) if name in SWEPT else SNRS_DB)
+        for name in SCHEMES
+        for channel in channels(name)
+    ]
     for model in models_with_codes():
         for scheme in fitted.schemes(model, data, folder, seed):
             swept = scheme.facts.k in fitted.ENDS and scheme.facts.flow
@@ -144,12 +148,12 @@ def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: in
     for name in models_with_codes():
         model = models.load_face_model(name)
         flow = model.config.flow is not None
-        codecs = {f"{name}-codes-k{k}": codec for k, codec in model.codecs.items()}
-        keys = [weights_digest(name, ())]
+        codecs = {f"{name}-codes-k{k}": (model.codec, k) for k in CODES_KS if k <= model.config.codec.symbols}
+        keys = [weights_digest(name, (CODES,))]
         ours = [scheme for scheme in dict.fromkeys(job.scheme for job in jobs) if isinstance(scheme, Ours)]
         for scheme in ours:
             if isinstance(scheme.model, WithCodec) and _at_an_end(scheme.facts, name, flow):
-                codecs[scheme.name] = scheme.model.codec
+                codecs[scheme.name] = scheme.model.codec, scheme.facts.k
                 keys.append(scheme.key)
         told = digest(keys, seed, align_faces, [file_digest(photo.path) for photo in photos])
         path = out / "limit" / f"{name}-{told}.json"

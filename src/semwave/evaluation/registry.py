@@ -2,8 +2,8 @@
 
 | name                    | what it is                                                               |
 | ----------------------- | ------------------------------------------------------------------------ |
-| faces-512-k256, -k2560  | semwave, the shipped model at k real symbols                              |
-| faces-512-codes-k256, -k2560 | the same, but codes are all that is sent, as in the paper            |
+| faces-512-k64 ... -k32768 | semwave, the shipped model at k real symbols                            |
+| faces-512-codes-k64 ... -k512 | the same, but codes are all that is sent, as in the paper           |
 | deep-jscc-k2560, -k32768 | Deep JSCC at 10/3072 and at 1/24 of a 512 px picture                     |
 | separation-k...         | image codec, 5G LDPC and QAM for the SNR at hand; k 256, 2560, 32768      |
 | separation-k...-for-10dB | the same, the code held to that for 10 dB: the cliff                     |
@@ -27,13 +27,23 @@ from semwave.evaluation.scheme import Scheme
 from semwave.zoo import CODES, MODELS, config_of, models_with_codes
 
 KS = (256, 2560, 32768)
+"""Those over all SNRs and both channels: 1/3072, 10/3072 and 1/24 of a picture of 512 px."""
+SWEPT_KS = (64, 128, 512, 1024, 5120, 10240, 20480)
+"""Further ones for Fig. 5, over k / n at one SNR."""
+CODES_KS = (64, 128, 256, 512)
 Schemes = dict[str, Callable[[], Scheme]]
-OURS: Schemes = {f"{name}-k{k}": partial(shipped, name, k) for name in MODELS for k in config_of(name).ks}
-CODES_ALONE: Schemes = {
-    f"{name}-codes-k{codec.k}": partial(shipped, name, codec.k, (CODES,))
+OURS: Schemes = {f"{name}-k{k}": partial(shipped, name, k) for name in MODELS for k in KS if config_of(name).offers(k)}
+SWEPT: Schemes = {
+    f"{name}-k{k}": partial(shipped, name, k)
     for name in models_with_codes()
-    for codec in config_of(name).codecs
-    if config_of(name).layers(codec.k) != (CODES,)
+    for k in SWEPT_KS
+    if config_of(name).offers(k)
+}
+CODES_ALONE: Schemes = {
+    f"{name}-codes-k{k}": partial(shipped, name, k, (CODES,))
+    for name in models_with_codes()
+    for k in CODES_KS
+    if config_of(name).residual and k <= config_of(name).codec.symbols
 }
 DEEP_JSCC: Schemes = {f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)}
 SEPARATION: Schemes = {f"separation-k{k}": partial(Separation, k) for k in KS}
@@ -42,8 +52,8 @@ IDEAL: Schemes = {
     **{f"ideal-k{k}": partial(Ideal, k) for k in KS},
     "ideal-jpeg2000-k32768": partial(Ideal, 32768, "JPEG 2000"),
 }
-SCHEMES: Schemes = {**OURS, **CODES_ALONE, **DEEP_JSCC, **SEPARATION, **HELD, **IDEAL}
-AWGN_ALONE = {*CODES_ALONE, *HELD, *IDEAL}
+SCHEMES: Schemes = {**OURS, **SWEPT, **CODES_ALONE, **DEEP_JSCC, **SEPARATION, **HELD, **IDEAL}
+AWGN_ALONE = {*SWEPT, *CODES_ALONE, *HELD, *IDEAL}
 """Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures."""
 
 

@@ -1,5 +1,6 @@
 """Stage 2: train encoder, flow, codec and the generator's head together through the channel."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.air.channels import noisy
 from semwave.air.iq import checked_snr, noise_power
 from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.model import FaceModel
@@ -19,11 +19,12 @@ from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import batch_of, save_tensors
 from semwave.training.loop import Schedule, fit
+from semwave.zoo import LOWEST_K
 
 SNR_DB = (5.0, 10.0)
 """Range of Es/N0 in dB that codes are trained for."""
 QUIET_SNR_DB = 30.0
-"""Es/N0 in dB at which codecs fresh from their linear start begin to learn."""
+"""Es/N0 in dB at which a codec fresh from its linear start begins to learn."""
 CODE_WEIGHT = 0.05
 AUGMENT = 0.35
 FACE = (0.3, 0.86), (0.22, 0.78)
@@ -43,15 +44,15 @@ def through_channel(
     model: FaceModel, coordinates: Tensor, k: int | None, snr_db: Tensor | float, random: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """N (B, codes, coordinates) before AWGN at ``snr_db``, one or (B,), N^ after it, and the codes that arrive, (B,
-    codes, code_size), of ``coordinates`` (B, codes, coordinates) in ``k`` symbols each; without a channel where ``k``
-    is None."""
+    codes, code_size), of ``coordinates`` (B, codes, coordinates) in ``k`` symbols each, beside the residual where the
+    model has one; without a channel where ``k`` is None."""
     with torch.autocast(coordinates.device.type, enabled=False):
         n = model.flow(coordinates.float())
         if k is None:
             return n, n, model.space.codes(coordinates.float())
-        codec = model.codecs[k]
-        noise = noise_power(checked_snr(snr_db, len(n))).to(n.device)
-        arrived = codec.decode(noisy(codec.encode(n), snr_db, random), noise[:, None])
+        plan = model.plan(k, model.residual is not None)
+        noise = noise_power(checked_snr(snr_db, len(n))).to(n.device)[:, None]
+        arrived = model.codec.decode(*plan.over_noise(plan.sent(model.codec.encode(n)), noise, random))
         return n, arrived, model.space.codes(model.flow.inverse(arrived))
 
 
@@ -70,6 +71,13 @@ def photo_codes(model: FaceModel, images: Tensor, path: Path) -> Tensor:
     if not path.exists():
         save_tensors(coordinates_of(model, images).half(), path)
     return read_torch(path, "delete it, and it is made again")
+
+
+@torch.no_grad()
+def as_sent(model: FaceModel, coordinates: Tensor) -> Tensor:
+    """``coordinates`` (N, codes, coordinates) as a transmitter has them, which makes them of codes; float32."""
+    rows = [model.space.coordinates(model.space.codes(each.float())) for each in coordinates.split(256)]
+    return torch.cat(rows)
 
 
 def sensitivity(
@@ -97,20 +105,25 @@ def start_corrections(model: FaceModel, coordinates: Tensor, probes: int, seed: 
 
 def code_metric(model: FaceModel, n: Tensor, flow: CodeFlow | IdentityFlow, probes: int, seed: int) -> Tensor:
     """The metric (codes, coordinates, coordinates) of an error in ``n`` (N, codes, coordinates), which ``flow`` gives:
-    how much it moves the picture, scaled to one on average, what joins two numbers halved."""
+    the squared error of a pixel of the picture that it makes, what joins two numbers halved."""
     metric = sensitivity(model, n, flow.inverse, probes, seed)
-    metric = metric / metric.diagonal(0, 1, 2).mean()
     # The mask code's unused coordinates move nothing and stay at zero.
     return 0.5 * metric + 0.5 * torch.diag_embed(metric.diagonal(0, 1, 2))
 
 
-def start_codecs(model: FaceModel, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
-    """Start the model's codecs for ``coordinates`` (N, codes, coordinates), the first of which are those of
+def start_codec(model: FaceModel, coordinates: Tensor, photos: int, probes: int, seed: int) -> None:
+    """Start the model's codec for ``coordinates`` (N, codes, coordinates), the first of which are those of
     ``photos``."""
-    n = model.flow(coordinates)
+    with torch.no_grad():
+        n = torch.cat([model.flow(rows) for rows in coordinates.split(64)])
     metric = code_metric(model, n[:photos], model.flow, probes, seed)
-    for codec in model.codecs.values():
-        codec.start_linear(n, metric)
+    model.codec.start_linear(n, metric)
+
+
+def draw_k(model: FaceModel, random: torch.Generator) -> int:
+    """An even number of symbols that ``model`` offers, uniform in its logarithm."""
+    span = math.log(model.config.highest_k / LOWEST_K)
+    return 2 * round(LOWEST_K / 2 * math.exp(span * torch.rand((), generator=random).item()))
 
 
 def _face(images: Tensor) -> Tensor:
@@ -142,9 +155,9 @@ def train_codec(
     ``generated`` images of a batch are of ``faces``; they are also drawn from their known codes, so that the generator,
     which learns with the rest, does not forget the faces that it knew.
 
-    SNR uniform in 5..10 dB, reached from 30 dB over the first ``quiet_share`` of the steps; the codecs take turns.
+    Numbers of symbols are uniform in their logarithm, SNRs in 5..10 dB, reached from 30 dB over the first
+    ``quiet_share`` of the steps.
     """
-    ks = sorted(model.codecs)
     small = min(size, INPUT)
     # A photograph that is turned or scaled loses the texture that the last stage is for; it is mirrored only.
     strength = AUGMENT if size <= INPUT else 0.0
@@ -162,7 +175,7 @@ def train_codec(
         quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
         snr_db = draw_snr_db(len(images), random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
-        k = ks[int(torch.randint(len(ks), (), generator=random))]
+        k = draw_k(model, random)
         n, arrived, codes = through_channel(model, model.estimate(images), k, snr_db, random)
         squared, distance = compare(model, lpips, codes[: len(real)], real, {small, size})
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
@@ -173,7 +186,7 @@ def train_codec(
         total = MSE_WEIGHT * squared.mean() + lpips_weight * distance.mean() + CODE_WEIGHT * code
         shown = distance[: len(real)].mean()
         known_distance = distance[-generated:].mean()
-        return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": shown, f"code_{k}": code, "lpips_known": known_distance}
+        return {"loss": total, "psnr": psnr, "lpips": shown, "code": code, "lpips_known": known_distance}
 
     return fit(model, loss, schedule, run, precision, slow=("generator.",))
 
@@ -188,7 +201,7 @@ def train_detail(
     coordinates stay what they are, and a step takes half as long as one of :func:`train_codec`.
     """
     model.requires_grad_(False)
-    sizes, ks = (INPUT, 2 * INPUT), (*sorted(model.codecs), None)
+    sizes = (INPUT, 2 * INPUT)
     for module in (*model.native.body.blocks[DETAIL], *(model.native.heads[str(size)] for size in sizes)):
         module.requires_grad_(True)
 
@@ -196,7 +209,7 @@ def train_detail(
         index = pick(len(photos), schedule.batch - 1, random)
         real = to_float(photos.images[index]).to(device)
         made, truth = batch_of(faces, pick(len(faces["images"]), 1, random))
-        k = ks[step % len(ks)]
+        k = draw_k(model, random) if step % 3 else None
         snr_db = draw_snr_db(len(real), random)
         with torch.no_grad():
             codes = through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]
@@ -206,6 +219,6 @@ def train_detail(
             MSE_WEIGHT * torch.cat([squared, again[0]]).mean() + lpips_weight * torch.cat([distance, again[1]]).mean()
         )
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
-        return {"loss": total, f"psnr_{k}": psnr, f"lpips_{k}": distance.mean(), "lpips_known": again[1].mean()}
+        return {"loss": total, "psnr": psnr, "lpips": distance.mean(), "lpips_known": again[1].mean()}
 
     return fit(model, loss, schedule, run, precision, slow=("generator.body.",))

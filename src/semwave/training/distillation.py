@@ -21,7 +21,7 @@ from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.latent.layout import FACES, MASK_CODE
 from semwave.latent.masks import mask_pyramid
 from semwave.model import FaceModel
-from semwave.training.codec import draw_snr_db, photo_codes, through_channel
+from semwave.training.codec import draw_k, draw_snr_db, photo_codes, through_channel
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import batch_of
@@ -40,6 +40,8 @@ ARCHITECTURE = Architecture(
 )
 """Of semantic-stylegan-128: as few weights as a download may have, as many as two CPU cores can train."""
 SEGMENTATION_WEIGHT = 0.25
+ARRIVED = 0.67
+"""Share of photographs whose codes come over the channel."""
 
 
 def train_distilled(
@@ -49,15 +51,14 @@ def train_distilled(
 ) -> SemanticStyleGAN:  # fmt: skip
     """Half of a batch are generated ``faces``, half ``photos``, both at 256 px; pictures are compared at the
     architecture's size, by ``lpips`` (B,) too. Codes of photographs come as the encoder gives them, or as they arrive
-    through one of the codecs at 5 to 10 dB."""
+    at any k at 5 to 10 dB."""
     size, grid = architecture.size, architecture.coarse_size
     images = torch.cat([photos.images, photos.images.flip(3)])
     codes = photo_codes(teacher, images, run.with_name(run.name + "-photos.pt"))
     teacher.requires_grad_(False)
-    channels = (None, *sorted(teacher.codecs))
 
     def as_received(coordinates: Tensor, random: torch.Generator) -> Tensor:
-        k = channels[int(torch.randint(len(channels), (), generator=random))]
+        k = draw_k(teacher, random) if torch.rand((), generator=random) < ARRIVED else None
         snr_db = draw_snr_db(len(coordinates), random)
         return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
 

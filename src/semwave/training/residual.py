@@ -1,136 +1,167 @@
-"""Fit the coarse residual and train its networks: what to send of it, and how to blend it with the picture of codes.
+"""Fit the residual and train its networks, for all k and 0 to 20 dB at once.
 
-    photographs -> encoder -> codes -> symbols -> which to send -> codes that arrive without noise -> picture, 128 px
-    photographs, pictures -> differences -> which coefficients to send, and how loud
-    codes ~~ AWGN, 0 to 20 dB ~~> picture of the codes
-    photograph, picture of 128 px -> emphasis -> difference ~~ AWGN ~~> coarse picture -> blend -> MSE, LPIPS
+    photographs -> codes -> symbols -> codes that arrive without noise -> picture, 128 px
+    photographs, pictures -> differences -> DCT -> which coefficients to send, in what order
+    codes ~~ any k, AWGN, some symbols lost ~~> picture of the codes
+    photograph, picture of 128 px -> emphasis -> coefficients ~~ the same k, AWGN ~~> description -> blend -> MSE, LPIPS
 
 All else stays as it is, so a photograph's codes go on air once; noise on the coefficients is drawn at every step.
 """
 
-from collections.abc import Iterable
+import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from semwave.air.channels import noisy
 from semwave.air.iq import noise_power
-from semwave.coding.residual import Residual, deficit
+from semwave.coding.plan import Plan
+from semwave.coding.residual import FULL, LUMA_FREQUENCIES, Residual, enlarged
 from semwave.model import FaceModel
-from semwave.pictures.arrays import read_safetensors, read_torch
+from semwave.pictures.arrays import read_torch
 from semwave.pictures.console import track
-from semwave.pictures.images import INPUT, coarse, resized
 from semwave.pictures.metrics import LPIPS
-from semwave.training.codec import draw_snr_db
-from semwave.training.data import Photos, pick, to_float
+from semwave.training.codec import draw_k, draw_snr_db
+from semwave.training.data import pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.faces import save_tensors, to_bytes
 from semwave.training.loop import Schedule, fit
-from semwave.zoo import residual_file
+from semwave.zoo import LOWEST_K
 
 SNR_DB = (0.0, 20.0)
+CUT, LOSSY = 0.2, 0.1
+"""Shares of signals of which the first symbols alone arrive, and of which up to half are lost."""
 FULL_SIZE = 0.8
 """Share of LPIPS that is taken at 512 px; the rest is of half the size."""
 SHIFT = 4
 """AlexNet looks at every fourth pixel, so LPIPS sees a picture moved by up to three: no pattern can hide from it."""
+RELATIVE_WEIGHT, RELATIVE_FLOOR = 0.25, 0.003
+"""Weight of the MSE as a share of itself, so that a picture of many symbols counts as one of few."""
 
 
 @torch.no_grad()
-def start_residual(model: FaceModel, k: int, images: Tensor, coordinates: Tensor) -> None:
-    """Fit a new residual of the model, for ``k``, to photographs ``images`` (N, 3, S, S) uint8 with ``coordinates`` (N,
-    codes, coordinates)."""
-    residual = model.residual[str(k)] = model.new_residual(k)
-    residual.choose(torch.cat([_code_symbols(model, rows, residual) for rows in coordinates.split(8)]))
-    rows = range(len(images))
-    pairs = ((to_float(images[i : i + 1]), coordinates[i : i + 1]) for i in track(rows, "comparing"))
-    residual.start(torch.cat([coarse(_sent(model, k, *pair)[2]) for pair in pairs]))
+def start_residual(model: FaceModel, images: Tensor, coordinates: Tensor) -> None:
+    """Fit the model's residual to photographs ``images`` (N, 3, 512, 512) uint8 with ``coordinates`` (N, codes,
+    coordinates), all of whose codes' symbols arrive."""
+    residual = _residual(model)
+    variance = torch.zeros(3, LUMA_FREQUENCIES, LUMA_FREQUENCIES)
+    plan = model.plan(model.config.highest_k, True)
+    for i in track(range(len(images)), "comparing"):
+        sketch = model.expected(plan.sent(_symbols(model, coordinates[i : i + 1])))
+        variance += residual.transform(to_float(images[i : i + 1]) - enlarged(sketch))[0].square()
+    beyond = FULL - LUMA_FREQUENCIES
+    residual.choose(functional.pad(variance / len(images), (0, beyond, 0, beyond)))
 
 
-def earlier_networks(weights: Path, ks: Iterable[int]) -> dict[str, Tensor]:
-    """What the networks of a residual start from: those for the first of ``ks`` that is in the folder ``weights``;
-    nothing where none is."""
-    files = [file for k in ks if (file := weights / f"{residual_file(k)}.safetensors").is_file()]
-    state = read_safetensors(files[0], "train it again")[0] if files else {}
-    return {name: tensor for name, tensor in state.items() if name.startswith(("emphasis.", "blend."))}
+def _residual(model: FaceModel) -> Residual:
+    assert model.residual is not None
+    return model.residual
 
 
-def _code_symbols(model: FaceModel, coordinates: Tensor, residual: Residual) -> Tensor:
-    """Codes' symbols (B, codec_k) as a transmitter makes them, which has codes and no coordinates."""
-    return model.symbols(model.space.coordinates(model.space.codes(coordinates)), residual.codec_k)
+def _symbols(model: FaceModel, coordinates: Tensor) -> Tensor:
+    """Codes' symbols (B, symbols) as a transmitter makes them, which has codes and no coordinates."""
+    return model.symbols(model.space.coordinates(model.space.codes(coordinates)))
 
 
-def _sent(model: FaceModel, k: int, images: Tensor, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes' symbols that are sent, the picture that the transmitter expects of them, and its deficit."""
-    residual = model.residuals[k]
-    symbols = residual.select_code_symbols(_code_symbols(model, coordinates, residual))
-    drawn = model.expected(symbols)
-    return symbols, drawn, deficit(resized(images, INPUT), drawn)
+def received_of(k: int, random: torch.Generator) -> Tensor:
+    """Which of ``k`` symbols are received, (k,) bool: all as a rule, otherwise the first, or a random choice."""
+    kind, share = torch.rand(2, generator=random).tolist()
+    if kind < CUT:
+        return torch.arange(k) < LOWEST_K * (k / LOWEST_K) ** share
+    if kind < CUT + LOSSY:
+        return torch.rand(k, generator=random) >= share / 2
+    return torch.ones(k, dtype=torch.bool)
 
 
 @torch.no_grad()
 def arrived_pictures(
-    model: FaceModel, k: int, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
+    model: FaceModel, images: Tensor, coordinates: Tensor, random: torch.Generator, path: Path
 ) -> dict[str, Tensor]:
     """What the codes of ``images`` (N, 3, 512, 512) uint8 draw once they have arrived, kept in ``path``: "drawn" (N, 3,
-    512, 512) uint8 and "coarse" (N, 3, 64, 64), at "snr_db"; with the "symbols" that were sent, and "sketch" (N, 3,
-    128, 128), the picture that the transmitter expects."""
+    512, 512) uint8 and "base" (N, 3, 128, 128), in "k" symbols at "snr_db", of which those that "seed" gives were
+    received; with "sketch" (N, 3, 128, 128), the picture that the transmitter expects."""
     if path.exists():
         return read_torch(path, "delete it, and it is made again")
-    residual, rows = model.residuals[k], []
+    rows = []
     for i in track(range(len(images)), "sending photographs"):
-        symbols, sketch, missing = _sent(model, k, to_float(images[i : i + 1]), coordinates[i : i + 1])
-        snr_db = draw_snr_db(1, random, SNR_DB)
-        received = noisy(residual.join(symbols, coarse(missing)), snr_db, random)
-        noise = noise_power(snr_db)[:, None].expand_as(received)
-        codes = model.codes_of(*residual.split(received, noise)[:2])
+        k, snr_db, seed = draw_k(model, random), draw_snr_db(1, random, SNR_DB), len(rows)
+        plan = model.plan(k, True)
+        symbols = plan.sent(_symbols(model, coordinates[i : i + 1]))
+        sketch = model.expected(symbols)
+        lack = _residual(model).difference(to_float(images[i : i + 1]), sketch, k)
+        scale = scaled(plan, _loud(_residual(model), plan, lack))
+        arrived, noise = plan.over_noise(symbols, (noise_power(snr_db) / scale)[:, None], random)
+        heard = torch.zeros(plan.codes, dtype=torch.bool)
+        heard[plan.of_codes] = received_of(k, torch.Generator().manual_seed(seed))[plan.for_codes]
+        codes = model.codes_of(arrived.where(heard, 0.0), noise.where(heard, math.inf))
         with torch.autocast("cpu", torch.bfloat16):
-            picture = model.generator(codes, images.shape[-1]).image.float()
-        rows.append((to_bytes(picture.clamp(-1, 1)), model.coarse(codes), symbols, sketch, snr_db))
-    names = ("drawn", "coarse", "symbols", "sketch", "snr_db")
+            picture = model.generator(codes, FULL).image.float()
+        numbers = torch.tensor([k]), snr_db, torch.tensor([seed])
+        rows.append((to_bytes(picture.clamp(-1, 1)), model.sketch(codes).half(), sketch.half(), *numbers))
+    names = ("drawn", "base", "sketch", "k", "snr_db", "seed")
     found = dict(zip(names, map(torch.cat, zip(*rows, strict=True)), strict=True))
     save_tensors(found, path)
     return found
 
 
-@torch.no_grad()
-def settle_residual(residual: Residual, photos: Photos, arrived: dict[str, Tensor]) -> Residual:
-    """Set how loud ``residual`` sends what it says of ``photos``: emphasis makes it ever louder, which costs codes
-    power, and low SNRs need them most."""
-    differences = []
-    for i in range(len(photos)):
-        photo = resized(to_float(photos.images[i : i + 1]), INPUT)
-        differences.append(residual.difference(photo, arrived["sketch"][i : i + 1]))
-    return residual.settle(torch.cat(differences))
+def scaled(plan: Plan, loud: Tensor) -> Tensor:
+    """The power (B,) by which X is scaled for coefficients that are ``loud`` (B, the plan's)."""
+    return plan.k / (plan.code_energy + loud.square().sum(1))
+
+
+def over_air(
+    model: FaceModel, difference: Tensor, k: int, snr_db: Tensor, heard: Tensor, random: torch.Generator
+) -> Tensor:
+    """The difference (1, 3, 512, 512) that arrives of ``difference`` (1, 3, 512, 512) in ``k`` symbols at ``snr_db``
+    (1,), of which those ``heard`` (k,) bool were received; gradients pass."""
+    plan, residual = model.plan(k, True), _residual(model)
+    loud = _loud(residual, plan, difference)
+    power, noise = plan.coefficient_power, (noise_power(snr_db) / scaled(plan, loud))[:, None]
+    arrived = loud + torch.randn(loud.shape, generator=random) * noise.sqrt()
+    return residual.restored(arrived * (power.sqrt() / (power + noise)) * heard[~plan.for_codes])
+
+
+def _loud(residual: Residual, plan: Plan, difference: Tensor) -> Tensor:
+    """Coefficients (B, the plan's) of ``difference`` (B, 3, 512, 512) with their power."""
+    return plan.limited(residual.coefficients(difference, plan.coefficients) * plan.coefficient_power.sqrt())
 
 
 def train_residual(
-    residual: Residual, photos: Photos, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
+    model: FaceModel, images: Tensor, arrived: dict[str, Tensor], lpips: LPIPS, run: Path, schedule: Schedule,
     lpips_weight: float, precision: str = "bf16",
-) -> Residual:  # fmt: skip
-    """Train the networks of ``residual`` on ``photos`` at 512 px and what :func:`arrived_pictures` gave of them."""
+) -> FaceModel:  # fmt: skip
+    """Train the networks of the model's residual on photographs ``images`` (N, 3, 512, 512) uint8 and what
+    :func:`arrived_pictures` gave of them."""
+    model.requires_grad_(False)
 
-    def loss(_: nn.Module, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
-        index = pick(len(photos), schedule.batch, random)
-        truth, drawn = (to_float(of[index]).to(device) for of in (photos.images, arrived["drawn"]))
-        symbols, sketch, base, snr_db = (
-            arrived[name][index].float().to(device) for name in ("symbols", "sketch", "coarse", "snr_db")
-        )
+    def loss(residual: Residual, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        index = pick(len(images), schedule.batch, random)
+        truth, drawn = (to_float(of[index]) for of in (images, arrived["drawn"]))
+        sketch, base, snr_db = (arrived[name][index].float() for name in ("sketch", "base", "snr_db"))
         if torch.rand((), generator=random) < 0.5:
-            truth, drawn, sketch, base = (images.flip(3) for images in (truth, drawn, sketch, base))
-        difference = residual.difference(resized(truth, INPUT), sketch)
-        with torch.autocast(device.type, enabled=False):
-            received = noisy(residual.join(symbols, difference), snr_db, random)
-            small = base + residual.split(received, noise_power(snr_db)[:, None].expand_as(received))[2]
-        picture = residual.blend(drawn, small, snr_db).float()
+            truth, drawn, sketch, base = (each.flip(3) for each in (truth, drawn, sketch, base))
+        ks = [int(k) for k in arrived["k"][index]]
+        found, counts = [], []
+        for i, k in enumerate(ks):
+            row = slice(i, i + 1)
+            difference = residual.difference(truth[row], sketch[row], k)
+            heard = received_of(k, torch.Generator().manual_seed(int(arrived["seed"][index][i])))
+            counts.append(float(heard.sum()))
+            with torch.autocast(device.type, enabled=False):
+                found.append(over_air(model, difference.float(), k, snr_db[row], heard, random))
+        description = enlarged(base) + torch.cat(found)
+        picture = residual.blend(drawn, description, torch.tensor(counts), snr_db).float()
         squared = (picture - truth).square().mean((1, 2, 3))
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
-        pairs = [(picture, truth), [functional.avg_pool2d(images, 2) for images in (picture, truth)]]
-        distances = [lpips(*(images[..., down:, right:] for images in pair)).mean() for pair in pairs]
+        pairs = [(picture, truth), [functional.avg_pool2d(each, 2) for each in (picture, truth)]]
+        distances = [lpips(*(each[..., down:, right:] for each in pair)).mean() for pair in pairs]
         perceived = FULL_SIZE * distances[0] + (1 - FULL_SIZE) * distances[1]
-        total = MSE_WEIGHT * squared.mean() + lpips_weight * perceived
+        relative = (squared / (squared.detach() + RELATIVE_FLOOR)).mean()
+        total = MSE_WEIGHT * squared.mean() + RELATIVE_WEIGHT * relative + lpips_weight * perceived
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
 
-    return fit(residual.requires_grad_(True), loss, schedule, run, precision)
+    residual = _residual(model).requires_grad_(True)
+    fit(residual, loss, schedule, run, precision)
+    return model

@@ -58,7 +58,7 @@ def measure(measuring: "Measuring", out: Path, table: Path, console: Console) ->
         SemwaveError: a photo that cannot be read, or a place that cannot be written to.
     """
     config, seed, tests, trains = measuring.model.config, measuring.seed, measuring.tests, measuring.trains
-    folder = out / f"measured-{weights_digest(config.name, (K,))}-{seed}"
+    folder = out / f"measured-{weights_digest(config.name)}-{seed}"
     kept = [_kept_rows(folder / "rows", photo, measuring.rows) for photo in _track(tests, "hiding", console)]
     rows = [row for photo in kept for row in photo]
     views = {}
