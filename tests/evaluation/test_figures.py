@@ -30,7 +30,10 @@ def test_curves_are_drawn_by_what_schemes_say_of_themselves(rows, tmp_path):
     for scheme in ("m-k256", "mine", "held", "jpeg"):
         assert f"<!-- {scheme} -->" in text
     assert "<!-- 256 True -->" not in text
-    assert "<!-- m, without flow -->" in (tmp_path / "a" / "figure-5.svg").read_text()
+    text = (tmp_path / "a" / "figure-5.svg").read_text()
+    for label in ("m, codes by a fitted codec, without flow", "m", "mine", "1/12288"):
+        assert f"<!-- {label} -->" in text
+    assert "<!-- held -->" not in text and "<!-- jpeg -->" not in text
     for path in draw_curves(rows, tmp_path / "b"):
         assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
 

@@ -240,6 +240,8 @@ def receive(
         if len(soft.symbols) > 1:
             raise SemwaveError(f"{symbols}: holds {len(soft.symbols)} pictures; receive draws one")
         picture = Receiver(loaded, size)(soft)
+        if not soft.received.any():
+            typer.echo(f"{printable(symbols)}: no symbol was received; the picture is the mean face", err=True)
     except SemwaveError as error:
         raise SemwaveError(str(error) if str(symbols) in str(error) else f"{symbols}: {error}") from error
     images.write_image(out, images.to_uint8(picture[0]))

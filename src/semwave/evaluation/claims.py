@@ -8,7 +8,7 @@ import numpy as np
 
 from semwave.baselines.facts import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, METRICS
-from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share
+from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share, swept
 from semwave.evaluation.store import Row
 from semwave.types import DELIVERED
 from semwave.zoo import CODES
@@ -55,8 +55,8 @@ def claims(rows: list[Row]) -> Iterator[Claim]:
     """The paper's claims and ours, each as far as it was measured."""
     found = {first(curve).facts: curve for curve in curves(rows, "awgn").values()}
     for model in dict.fromkeys(facts.model for facts in found if facts.family == SEMWAVE):
-        sent = {k: _by_layers(found, model, k) for k in (SMALL, LARGE)}
-        if not all(sent.values()):
+        sent = {k: by_layers for k in (SMALL, LARGE, WHOLE) if (by_layers := _by_layers(found, model, k))}
+        if not {SMALL, LARGE} <= set(sent):
             continue
         whole = {k: max(by_layers.items(), key=lambda item: len(item[0])) for k, by_layers in sent.items()}
         ours = {k: curve for k, (_, curve) in whole.items()}
@@ -65,6 +65,7 @@ def claims(rows: list[Row]) -> Iterator[Claim]:
         yield from _flat(model, {k: curve for k, curve in ours.items() if curve is not alone.get(k)})
         yield from _flat(f"{model} with codes alone", alone)
         yield from _against_separation(model, ours, found)
+        yield from _monotonic(model, rows)
     yield from _flow_and_noise(rows)
     yield from _published(found)
 
@@ -95,6 +96,10 @@ def _against_deep_jscc(model: str, ours: dict[int, Curve], found: dict[Facts, Cu
             gain = difference(rows, tight, "psnr_db")
             yield Claim(f"so has it a better PSNR, with {ratio}", f"{gain:.2f} dB", gain.mean > 0)
     if wide:
+        if WHOLE in ours:
+            yield _better_lpips(f"{model} at 1/24", ours[WHOLE][AT_DB], "Deep JSCC at 1/24", wide)
+            gain = difference(ours[WHOLE][AT_DB], wide, "psnr_db")
+            yield Claim("so has it a better PSNR", f"{gain:.2f} dB", gain.mean > 0)
         for k, ratio in ratios:
             rows = ours[k][AT_DB]
             yield _better_lpips(f"paper: {model} at {ratio}", rows, "Deep JSCC at 1/24", wide)
@@ -127,6 +132,18 @@ def _flat(model: str, by_k: dict[int, Curve]) -> Iterator[Claim]:
                 f"{risen:.3f}",
                 risen.mean <= MOST_LPIPS_LOSS,
             )
+
+
+def _monotonic(model: str, rows: list[Row]) -> Iterator[Claim]:
+    by_k = swept(rows, AT_DB).get(model, {})
+    if len(by_k) > 2:
+        quality, distance = ([mean(found, metric) for found in by_k.values()] for metric in METRICS)
+        yield Claim(
+            f"the more symbols, the better {model}: PSNR rises and LPIPS falls with each k, at {AT_DB:g} dB",
+            f"{len(by_k)} k from {min(by_k)} to {max(by_k)}: {quality[0]:.2f} to {quality[-1]:.2f} dB, "
+            f"{distance[0]:.3f} to {distance[-1]:.3f}",
+            quality == sorted(quality) and distance == sorted(distance, reverse=True),
+        )
 
 
 def _against_separation(model: str, ours: dict[int, Curve], found: dict[Facts, Curve]) -> Iterator[Claim]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semwave.baselines.facts import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
-from semwave.evaluation.groups import Curve, FittedCodec, curves, first, fitted, mean
+from semwave.evaluation.groups import Curve, curves, first, fitted, mean, swept
 from semwave.evaluation.store import Row
 from semwave.pictures import files
 from semwave.zoo import CODES
@@ -25,6 +25,7 @@ MODELS = "oDPXh"
 """Markers of models, in their order."""
 HELD, ONE_CODEC = "v", "+"
 """Markers of a channel code that is held to one SNR, and of an ideal one after one image codec alone."""
+RATIOS = ((64, "1/12288"), (256, "1/3072"), (1024, "4/3072"), (2560, "10/3072"), (8192, "32/3072"), (32768, "1/24"))
 WIDTH = 128
 """Of a picture in the matrix, in pixels."""
 
@@ -41,10 +42,12 @@ def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
                 _over_snr(axes, by_scheme, metric)
                 axes.set_title("AWGN" if channel == "awgn" else "Rayleigh block fading")
                 written += write(figure, folder / f"figure-{number}{'' if channel == 'awgn' else '-rayleigh'}")
-    if fitted(rows):
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        for axes, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
-            _over_ratio(axes, fitted(rows), metric)
+    if swept(rows, FIGURE_5_SNR_DB) or fitted(rows):
+        figure = Figure(figsize=(11, 4.6), layout="constrained")
+        both = figure.subplots(1, 2)
+        for axes, metric in zip(both, METRICS, strict=True):
+            _over_ratio(axes, rows, metric)
+        figure.legend(*both[0].get_legend_handles_labels(), fontsize="x-small", loc="outside right center")
         written += write(figure, folder / "figure-5")
     return written
 
@@ -81,19 +84,29 @@ def _style(facts: Facts, models: list[str]) -> Style:
     return (ONE_CODEC if facts.image_codec else marker), line
 
 
-def _over_ratio(axes: Axes, by_codec: dict[FittedCodec, Curve], metric: str) -> None:
+def _over_ratio(axes: Axes, rows: list[Row], metric: str) -> None:
+    """Every scheme that was measured at several k as a line, the others as points; codecs fitted alike beside them."""
+    for number, (name, by_k) in enumerate(swept(rows, FIGURE_5_SNR_DB).items()):
+        marker, line = _style(first({FIGURE_5_SNR_DB: next(iter(by_k.values()))}).facts, [name])
+        means = [mean(found, metric) for found in by_k.values()]
+        axes.plot(
+            list(by_k), means, label=name, marker=marker or ".", linestyle=line if len(by_k) > 2 else "",
+            color=f"C{number}",
+        )  # fmt: skip
+    by_codec = fitted(rows)
     for model in dict.fromkeys(key[0] for key in by_codec):
-        for flow, marker in ((True, "o-"), (False, "s--")):
+        for flow, line in ((True, "-"), (False, "--")):
             points = sorted(
                 (k, mean(by_snr[FIGURE_5_SNR_DB], metric))
                 for (name, k, with_flow, noisy), by_snr in by_codec.items()
                 if name == model and with_flow == flow and noisy
             )
-            ks, values = zip(*points, strict=True) if points else ((), ())
-            axes.plot([k / 256 for k in ks], values, marker, label=f"{model}, {'with' if flow else 'without'} flow")
-    axes.set(xlabel="k/n [1/3072]", ylabel=METRICS[metric], title=f"AWGN, {FIGURE_5_SNR_DB:g} dB")
+            label = f"{model}, codes by a fitted codec, {'with' if flow else 'without'} flow"
+            axes.plot(*zip(*points, strict=True), linestyle=line, color="grey", linewidth=1, label=label)
+    axes.set(xlabel="k/n at 512 px", ylabel=METRICS[metric], title=f"AWGN, {FIGURE_5_SNR_DB:g} dB", xscale="log")
+    axes.set_xticks([k for k, _ in RATIOS], [ratio for _, ratio in RATIOS])
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
 
 
 def draw_matrix(sent: np.ndarray, received: dict[tuple[str, float], np.ndarray], path: Path) -> list[Path]:

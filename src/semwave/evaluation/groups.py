@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from semwave.baselines.facts import FITTED
+from semwave.baselines.facts import FITTED, IDEAL
 from semwave.evaluation.store import Row
 
 Curve = dict[float, list[Row]]
@@ -30,6 +30,18 @@ def fitted(rows: Iterable[Row]) -> dict[FittedCodec, Curve]:
             codec = row.facts.model, row.k, bool(row.facts.flow), bool(row.facts.channel_noise)
             found.setdefault(codec, {}).setdefault(row.snr_db, []).append(row)
     return found
+
+
+def swept(rows: Iterable[Row], snr_db: float) -> dict[str, dict[int, list[Row]]]:
+    """The rows over AWGN at ``snr_db`` by scheme, its k left out of its name, and by k, smallest first; fitted codecs,
+    what is held to one SNR and bounds are left out."""
+    found: dict[str, dict[int, list[Row]]] = {}
+    for row in rows:
+        facts = row.facts
+        wanted = row.channel == "awgn" and row.snr_db == snr_db and facts.family not in (FITTED, IDEAL)
+        if wanted and facts.held_snr_db is None and not facts.image_codec:
+            found.setdefault(row.scheme.replace(f"-k{row.k}", ""), {}).setdefault(row.k, []).append(row)
+    return {name: dict(sorted(by_k.items())) for name, by_k in found.items()}
 
 
 def first(curve: Curve) -> Row:

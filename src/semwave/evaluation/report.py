@@ -8,7 +8,8 @@ import numpy as np
 
 from semwave.air.ratio import ratio_text
 from semwave.evaluation.claims import WHOLE, claims
-from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share
+from semwave.evaluation.figures import FIGURE_5_SNR_DB
+from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share, swept
 from semwave.evaluation.limit import Gap
 from semwave.evaluation.run import SIZE
 from semwave.evaluation.store import Row
@@ -50,14 +51,19 @@ def results(
             yield ""
             yield from _over_snr(by_scheme)
             yield from _separation(by_scheme)
-    if fitted(rows):
+    if by_scheme := swept(rows, FIGURE_5_SNR_DB):
         yield ""
-        yield "## Ratio, flow and channel training (Fig. 5)"
-        yield ""
-        yield "Codecs of one width, fitted alike with the shipped encoder, flow and generator held."
+        yield "## Ratio (Fig. 5)"
         if "figure-5" in shown:
             yield ""
             yield f"![Fig. 5: PSNR and LPIPS over k/n]({shown['figure-5']})"
+        yield ""
+        yield from _over_k(by_scheme)
+    if fitted(rows):
+        yield ""
+        yield "## Flow and channel training"
+        yield ""
+        yield "Codecs of one width, fitted alike with the shipped encoder, flow and generator held."
         yield ""
         yield from _fitted(rows)
     if gaps:
@@ -86,6 +92,16 @@ def _over_snr(by_scheme: dict[str, Curve]) -> Iterator[str]:
         cells = [_pair(curve[snr_db]) if snr_db in curve else "" for snr_db in snrs_db]
         ratio = "1/24" if k == WHOLE else ratio_text(k, SIZE)
         yield f"| {scheme} | {k} | {ratio} | {' | '.join(cells)} |"
+
+
+def _over_k(by_scheme: dict[str, dict[int, list[Row]]]) -> Iterator[str]:
+    ks = sorted({k for by_k in by_scheme.values() for k in by_k})
+    yield f"PSNR in dB, LPIPS(alex), over AWGN at {FIGURE_5_SNR_DB:g} dB."
+    yield ""
+    yield f"| scheme | {' | '.join(f'k = {k}' for k in ks)} |"
+    yield "| --- |" + " ---: |" * len(ks)
+    for scheme, by_k in by_scheme.items():
+        yield f"| {scheme} | {' | '.join(_pair(by_k[k]) if k in by_k else '' for k in ks)} |"
 
 
 def _pair(rows: list[Row]) -> str:
