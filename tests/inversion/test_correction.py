@@ -3,13 +3,16 @@
 import pytest
 import torch
 
-from semwave.inversion.correction import STEP, Corrections
+from semwave.inversion.correction import FACE, LENGTHS, LONGEST, MOMENTUM, Corrections
 from semwave.latent.layout import FACES, Layout
 from semwave.pictures.images import SKETCH
 
 CODES, COORDINATES = FACES.codes, FACES.coordinates
 PIXELS = 3 * SKETCH**2
 BUSY = 5
+(ROWS, COLUMNS), TIMES = FACE
+OUTSIDE = 1 / (1 + (TIMES - 1) * (ROWS.stop - ROWS.start) * (COLUMNS.stop - COLUMNS.start) / SKETCH**2)
+"""Weight of a pixel that is not of the face; the picture below has none that is."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,8 @@ def correction(jacobian):
 
 
 def coordinates(seed):
-    return torch.randn(2, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
+    """Near enough to each other that no step is held short."""
+    return 0.1 * torch.randn(2, CODES, COORDINATES, generator=torch.Generator().manual_seed(seed))
 
 
 def test_no_step_until_it_is_started(draw):
@@ -50,7 +54,7 @@ def test_it_goes_the_given_share_of_the_way_where_the_picture_is_linear(draw, co
     moved = correction(draw, draw(truth), v)
     share = (moved - v)[..., :BUSY] / (truth - v)[..., :BUSY]
     # Damping and shrinkage keep it from the exact Gauss-Newton step.
-    assert share.median().item() == pytest.approx(STEP, rel=0.15)
+    assert share.median().item() == pytest.approx(LENGTHS[0] * OUTSIDE, rel=0.15)
     assert torch.equal(moved[..., BUSY:], v[..., BUSY:])
 
 
@@ -74,14 +78,31 @@ def test_the_gradient_passes_round_the_picture(draw, correction):
 def test_every_step_goes_on_from_the_one_before(draw, correction):
     v, truth = coordinates(0), coordinates(1)
     twice = Corrections(2).requires_grad_(False)
-    twice.matrix = correction.matrix
-    images = draw(truth)
-    torch.testing.assert_close(twice(draw, images, v), correction(draw, images, correction(draw, images, v)))
+    twice.matrix, twice.steps[1] = correction.matrix, twice.steps[0]
+    images, once = draw(truth), correction(draw, draw(truth), v)
+    goes_on = correction(draw, images, once) + MOMENTUM * (once - v)
+    torch.testing.assert_close(twice(draw, images, v), goes_on, atol=1e-5, rtol=1e-4)
+
+
+def test_an_error_in_the_face_counts_more(correction):
+    """One number moves a pixel of the face, another one outside it, alike."""
+    places = torch.tensor([[60, 60], [5, 5]])
+
+    def draw(coordinates):
+        picture = torch.zeros(len(coordinates), 3, SKETCH, SKETCH)
+        return picture.index_put((torch.tensor([0]), torch.tensor([0]), *places.T), coordinates[0, 0, :2])
+
+    v = torch.zeros(1, CODES, COORDINATES)
+    v[0, 0, :2] = 0.1
+    plain = Corrections(1).requires_grad_(False)
+    plain.matrix[0] = torch.eye(COORDINATES)
+    moved = v - plain(draw, torch.zeros(1, 3, SKETCH, SKETCH), v)
+    assert (moved[0, 0, 0] / moved[0, 0, 1]).item() == pytest.approx(TIMES, rel=1e-3)
 
 
 def test_no_photo_sends_the_codes_far(draw, correction):
     v = coordinates(0)
-    assert (correction(draw, 1e6 * draw(coordinates(1)), v) - v).abs().max() <= 0.5 + 1e-5
+    assert (correction(draw, 1e6 * draw(coordinates(1)), v) - v).abs().max() <= LENGTHS[0] * LONGEST + 1e-5
 
 
 @pytest.mark.parametrize("size", [200, 512])

@@ -203,8 +203,8 @@ def codec(
 
 @app.command()
 def channel(
-    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 4000,
-    batch: Batch = 8, rate: Rate = 3e-4,
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, steps: Steps = 2500,
+    batch: Batch = 8, rate: Rate = 8e-5,
     flow_steps: Annotated[int, typer.Option(min=1, help="Steps of the flow before.")] = 400,
     probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320, seed: Seed = 0,
     precision: Precision = "bf16",
@@ -232,7 +232,6 @@ def channel(
     distance = LPIPS("alex", lpips_weights)
     model.save(weights, ("flow", "codec"))
     train_channel(model, photos.images, coordinates, distance, run, schedule, precision)
-    model.codec.settle(model.flow(coordinates))
     model.save(weights, ("flow", "codec"))
 
 

@@ -65,7 +65,7 @@ def evaluate(
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
     """
     named = [(find_scheme(name), name) for name in names if name != PAPER]
-    jobs = [Job(scheme, channel) for scheme, name in named for channel in channels(name)]
+    jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
     rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
@@ -129,16 +129,16 @@ def draw(out: Path, report: Path) -> list[Path]:
 
 
 def _paper_jobs(data: Path, folder: Path, seed: int) -> list[Job]:
-    jobs = [
-        Job(find_scheme(name), channel, (FIGURE_5_SNR_DB,) if name in SWEPT else SNRS_DB)
-        for name in SCHEMES
-        for channel in channels(name)
-    ]
+    jobs = [Job(find_scheme(name), channel, _snrs_db(name)) for name in SCHEMES for channel in channels(name)]
     for model in models_with_codes():
         for scheme in fitted.schemes(model, data, folder, seed):
             swept = scheme.facts.k in fitted.ENDS and scheme.facts.flow
             jobs.append(Job(scheme, snrs_db=SNRS_DB if swept else (FIGURE_5_SNR_DB,)))
     return jobs
+
+
+def _snrs_db(name: str) -> tuple[float, ...]:
+    return (FIGURE_5_SNR_DB,) if name in SWEPT else SNRS_DB
 
 
 def _limit(data: Path, photos: list[Photo], jobs: list[Job], out: Path, seed: int, align_faces: bool) -> list[dict]:

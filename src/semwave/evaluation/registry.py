@@ -30,21 +30,27 @@ KS = (256, 2560, 32768)
 """Those over all SNRs and both channels: 1/3072, 10/3072 and 1/24 of a picture of 512 px."""
 SWEPT_KS = (64, 128, 512, 1024, 5120, 10240, 20480)
 """Further ones for Fig. 5, over k / n at one SNR."""
-CODES_KS = (64, 128, 256, 512)
+CODES_KS, SWEPT_CODES_KS = (256, 512), (64, 128)
 Schemes = dict[str, Callable[[], Scheme]]
+
+
+def _codes_alone(ks: tuple[int, ...]) -> Schemes:
+    return {
+        f"{name}-codes-k{k}": partial(shipped, name, k, (CODES,))
+        for name in models_with_codes()
+        for k in ks
+        if config_of(name).residual and k <= config_of(name).codec.symbols
+    }
+
+
 OURS: Schemes = {f"{name}-k{k}": partial(shipped, name, k) for name in MODELS for k in KS if config_of(name).offers(k)}
 SWEPT: Schemes = {
     f"{name}-k{k}": partial(shipped, name, k)
     for name in models_with_codes()
     for k in SWEPT_KS
     if config_of(name).offers(k)
-}
-CODES_ALONE: Schemes = {
-    f"{name}-codes-k{k}": partial(shipped, name, k, (CODES,))
-    for name in models_with_codes()
-    for k in CODES_KS
-    if config_of(name).residual and k <= config_of(name).codec.symbols
-}
+} | _codes_alone(SWEPT_CODES_KS)
+CODES_ALONE: Schemes = _codes_alone(CODES_KS)
 DEEP_JSCC: Schemes = {f"deep-jscc-k{k}": partial(trained, k) for k in sorted(LAYOUTS)}
 SEPARATION: Schemes = {f"separation-k{k}": partial(Separation, k) for k in KS}
 HELD: Schemes = {f"separation-k{k}-for-{HELD_SNR_DB:g}dB": partial(Separation, k, HELD_SNR_DB) for k in KS}

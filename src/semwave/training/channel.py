@@ -78,4 +78,6 @@ def train_channel(
         return {"loss": total, "psnr": psnr, "lpips": distance.mean(), "code": code, "spread": spread}
 
     fit(_Ends(model).requires_grad_(True), loss, schedule, run, precision)
+    with torch.no_grad():
+        model.codec.settle(torch.cat([model.flow(rows.float()) for rows in coordinates.split(256)]))
     return model

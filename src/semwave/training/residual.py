@@ -40,6 +40,12 @@ RELATIVE_WEIGHT, RELATIVE_FLOOR = 0.25, 0.003
 """Weight of the MSE as a share of itself, so that a picture of many symbols counts as one of few."""
 
 
+def perceptual_share(k: Tensor) -> Tensor:
+    """How much LPIPS counts beside MSE for ``k`` (B,) symbols, 1 at 2560: few have to be filled with likely detail, what
+    many say is to be kept."""
+    return (2560 / k.float()).pow(0.3).clamp(0.4, 2.0)
+
+
 @torch.no_grad()
 def start_residual(model: FaceModel, images: Tensor, coordinates: Tensor) -> None:
     """Fit the model's residual to photographs ``images`` (N, 3, 512, 512) uint8 with ``coordinates`` (N, codes,
@@ -155,12 +161,13 @@ def train_residual(
         squared = (picture - truth).square().mean((1, 2, 3))
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
         pairs = [(picture, truth), [functional.avg_pool2d(each, 2) for each in (picture, truth)]]
-        distances = [lpips(*(each[..., down:, right:] for each in pair)).mean() for pair in pairs]
+        distances = [lpips(*(each[..., down:, right:] for each in pair)) for pair in pairs]
         perceived = FULL_SIZE * distances[0] + (1 - FULL_SIZE) * distances[1]
+        perceived = (perceived * perceptual_share(arrived["k"][index]).to(device)).mean()
         relative = (squared / (squared.detach() + RELATIVE_FLOOR)).mean()
         total = MSE_WEIGHT * squared.mean() + RELATIVE_WEIGHT * relative + lpips_weight * perceived
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
-        return {"loss": total, "psnr": psnr, "lpips_512": distances[0], "lpips_256": distances[1]}
+        return {"loss": total, "psnr": psnr, "lpips_512": distances[0].mean(), "lpips_256": distances[1].mean()}
 
     residual = _residual(model).requires_grad_(True)
     fit(residual, loss, schedule, run, precision)
