@@ -43,7 +43,8 @@ def test_the_python_of_a_page_runs(page, workplace):
         assert names["picture"].shape == (1, 3, 512, 512)
     if page.name == "contributing.md":
         assert names["picture"].isfinite().all() and names["signal"].header.model == "mosaic-512"
-        assert torch.allclose(names["symbols"].square().mean(1), torch.ones(2))
+        symbols = names["symbols"]
+        assert symbols.shape == (100, 64) and 0.5 < symbols.square().mean() < 1.5
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,7 +13,9 @@ VALUES = {0.0: (18.0, 0.4), 10.0: (20.0, 0.3)}
 
 @pytest.fixture(scope="module")
 def rows():
-    rows = rows_of_model(256, VALUES) + rows_of("mine", Facts(k=768), VALUES)
+    rows = rows_of("mine", Facts(k=768), VALUES)
+    for k in (256, 1024, 2560):
+        rows += rows_of_model(k, VALUES)
     rows += rows_of("held", Facts(SEPARATION, k=256, held_snr_db=10.0), VALUES)
     rows += rows_of("jpeg", Facts(IDEAL, k=256, image_codec="JPEG 2000"), VALUES)
     for k in (256, 512):

@@ -203,4 +203,4 @@ def test_a_folder_a_pipe_and_nothing_are_no_arrays(tmp_path):
 
 
 def test_the_shipped_weights_are_read(tmp_path):
-    assert MODELS and all(read_safetensors(file, "")[0] for file in MODELS[DEFAULT].glob("codec-*.safetensors"))
+    assert MODELS and all(read_safetensors(file, "")[0] for file in MODELS[DEFAULT].glob("codec.safetensors"))

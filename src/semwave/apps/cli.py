@@ -123,7 +123,7 @@ def list_models() -> None:
         table.add_row(
             name,
             ", ".join(map(str, config.sizes)),
-            f"{LOWEST_K} to {config.highest_k}, even",
+            f"{LOWEST_K}..{config.highest_k}",
             f"{weights / 2**20:.1f} MiB",
             config.licence,
             config.card,

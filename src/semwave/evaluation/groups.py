@@ -34,13 +34,15 @@ def fitted(rows: Iterable[Row]) -> dict[FittedCodec, Curve]:
 
 def swept(rows: Iterable[Row], snr_db: float) -> dict[str, dict[int, list[Row]]]:
     """The rows over AWGN at ``snr_db`` by scheme, its k left out of its name, and by k, smallest first; fitted codecs,
-    what is held to one SNR and bounds are left out."""
+    what is held to one SNR and bounds are left out. Nothing where no scheme was measured at more than two k."""
     found: dict[str, dict[int, list[Row]]] = {}
     for row in rows:
         facts = row.facts
         wanted = row.channel == "awgn" and row.snr_db == snr_db and facts.family not in (FITTED, IDEAL)
         if wanted and facts.held_snr_db is None and not facts.image_codec:
             found.setdefault(row.scheme.replace(f"-k{row.k}", ""), {}).setdefault(row.k, []).append(row)
+    if not any(len(by_k) > 2 for by_k in found.values()):
+        return {}
     return {name: dict(sorted(by_k.items())) for name, by_k in found.items()}
 
 

@@ -41,8 +41,8 @@ RELATIVE_WEIGHT, RELATIVE_FLOOR = 0.25, 0.003
 
 
 def perceptual_share(k: Tensor) -> Tensor:
-    """How much LPIPS counts beside MSE for ``k`` (B,) symbols, 1 at 2560: few have to be filled with likely detail, what
-    many say is to be kept."""
+    """How much LPIPS counts beside MSE for ``k`` (B,) symbols, 1 at 2560: what few leave open is filled with likely
+    detail, what many say is kept."""
     return (2560 / k.float()).pow(0.3).clamp(0.4, 2.0)
 
 
