@@ -45,12 +45,14 @@ class Emphasis(nn.Module):
         """(B, 3, 512, 512) of the ``deficit`` (B, 3, 256, 256) of the picture ``sketch`` (B, 3, 128, 128), to be sent
         in ``k`` (B,) symbols."""
         pixels = torch.cat([functional.pixel_unshuffle(deficit, 4), functional.pixel_unshuffle(sketch, 2)], 1)
-        known = self.know(knowledge(k, torch.full_like(k, TRAINING_SNR_DB)))
-        x = self.enter(pixels.contiguous(memory_format=torch.channels_last)) + known[:, :, None, None]
+        known = knowledge(k, torch.full_like(k, TRAINING_SNR_DB))
+        x = self.enter(pixels.contiguous(memory_format=torch.channels_last)) + self.know(known)[:, :, None, None]
         y = self.bottom(functional.avg_pool2d(x, 2))
         z = self.leave(torch.cat([x, functional.interpolate(y, scale_factor=2)], 1))
         coarse = functional.interpolate(self.last(z).float(), scale_factor=FULL // COARSE)
-        return coarse + _up(functional.pixel_shuffle(self.fine(z), 4).float())
+        # The more symbols, the more of the deficit is sent as it is; with the most, all that is worth sending.
+        share = (1 - known[:, 0]).clamp(0, 1)[:, None, None, None]
+        return share * (coarse + _up(functional.pixel_shuffle(self.fine(z), 4).float()))
 
 
 class Blend(nn.Module):

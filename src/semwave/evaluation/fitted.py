@@ -42,6 +42,8 @@ KS = (64, 128, 256, 512, 1024, 2560)
 ENDS = (256, KS[-1])
 WIDTH = 96
 GENERATED = 400
+PHOTOS = 800
+"""The last so many of train.txt are learnt from, of which the last 40 are held out."""
 PROBES = 320
 CHECKS = 8
 SILENT_DB = 60.0
@@ -80,7 +82,7 @@ class Source:
 def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source]:
     """The codes of the shipped model ``name``, after its flow (True) and without it (False); kept in ``folder``.
 
-    They are of the photographs that ``data/train.txt`` names, where there is such a list, and of as many generated
+    They are of the last photographs that ``data/train.txt`` names, where there is such a list, and of as many generated
     faces either way; the last 40 are held out. Nothing of test photographs is among them.
     """
     model = load_face_model(name)
@@ -103,7 +105,7 @@ def _measured(model: FaceModel, photos: list[Photo], seed: int) -> dict[str, Ten
     """The numbers of :class:`Source` by name: "photos", and "n", "held_out" and "metric" with and without the flow."""
     faces = _faces(model, seed)
     if photos:
-        read = read_pictures([photo.path for photo in photos], INPUT)
+        read = read_pictures([photo.path for photo in photos[-PHOTOS:]], INPUT)
         learned = torch.cat([read[:-VALIDATION], read[:-VALIDATION].flip(3)])
         every, count = torch.cat([read[-VALIDATION:], learned, faces]), len(learned)
     else:
