@@ -28,12 +28,11 @@ SECONDS ?= 60
 fuzz: $(READY)
 	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
 
-# random-face is wanted for its weights alone: what it requires is not needed.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'semwave needs Python 3.11 or newer')"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/pip install --quiet --no-deps random-face==2021.7.21.1
+	$(BIN)/semwave setup
 	touch $@
 
 # GNU Radio, headless, for the tests of the air and examples/gnuradio; Debian or Ubuntu, as root.
