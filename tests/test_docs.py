@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from semwave.air.channels import CHANNELS
 from semwave.generators.registry import GENERATORS
 
 ROOT = Path(__file__).parents[1]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+ABSOLUTE = (f"{REPOSITORY}/blob/main/", REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/")
+"""How README's links begin, which is shown elsewhere too."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGED = (zoo.MODELS, CHANNELS, GENERATORS)
@@ -51,9 +55,11 @@ def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         path, _, anchor = target.partition("#")
-        if "://" in target:
+        base = next((base for base in ABSOLUTE if target.startswith(base)), "")
+        assert page.name != "README.md" or "://" in target, f"{target}: not absolute"
+        if "://" in target and not base:
             continue
-        file = (page.parent / path) if path else page
+        file = ROOT / path.removeprefix(base) if base else page.parent / path if path else page
         assert file.exists(), f"{page.name}: {target}"
         if anchor and file.suffix == ".md":
             titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)

@@ -254,7 +254,7 @@ def _variant(k: int, ks: tuple[int, ...], snr_db: float, snrs_db: tuple[float, .
 
 def summary(rows: list[dict]) -> Table:
     """Mean PSNR and LPIPS over the photos, for every ratio and SNR."""
-    names = [f"LPIPS({backbone})" for backbone in REPORTED]
+    names = [f"LPIPS\n({backbone})" for backbone in REPORTED]
     table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", *names)
     ks, snrs_db = (dict.fromkeys(row[key] for row in rows) for key in ("k", "snr_db"))
     for k, snr_db in product(ks, snrs_db):
