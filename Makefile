@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test fuzz air-tools clean
+.PHONY: demo test fuzz sums air-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -34,6 +34,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	$(BIN)/semwave setup
 	touch $@
+
+# After weights have changed: what semwave models --verify compares them with.
+sums:
+	cd src/semwave/weights && sha256sum */*.safetensors > SHA256SUMS
 
 # GNU Radio, headless, for the tests of the air and examples/gnuradio; Debian or Ubuntu, as root.
 air-tools:

@@ -10,7 +10,7 @@ import semwave
 PACKAGE = Path(semwave.__file__).parent
 ORDER = (
     "errors", "pictures", "latent", "zoo", "types", "air", "generators", "inversion", "coding", "baselines", "privacy",
-    "model", "transmitter", "receiver", "training", "evaluation", "apps",
+    "model", "pretrained", "transmitter", "receiver", "training", "evaluation", "apps",
 )  # fmt: skip
 FACE = {"__init__", "__main__", "py.typed", "weights"}
 """What is no room: the front door, which hands names on, and data."""

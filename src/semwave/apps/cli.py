@@ -16,7 +16,7 @@ from semwave.apps import air, chain, evaluate, measuring, privacy, setup, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError, printable
-from semwave.zoo import DEFAULT, MODELS, config_of
+from semwave.zoo import DEFAULT, MODELS, config_of, verify_weights
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 MOST_FACES = 256
@@ -113,10 +113,14 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command("models")
-def list_models() -> None:
+def list_models(
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file of weights with its digest.")] = False,
+) -> None:
     """List the models that are shipped."""
     from semwave.pictures.console import plain_console
+    from semwave.zoo import weights_digest
 
+    console = plain_console()
     table = Table("model", "sizes", "k", "weights", "licence", Column("card", overflow="fold"))
     for name, folder in MODELS.items():
         config, weights = config_of(name), sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -128,7 +132,11 @@ def list_models() -> None:
             config.licence,
             config.card,
         )
-    plain_console().print(table)
+    console.print(table)
+    if verify:
+        console.print(f"{verify_weights()} files of weights are as they were shipped")
+        for name in MODELS:
+            console.print(f"{name}: digest {weights_digest(name)}")
 
 
 @app.command()
