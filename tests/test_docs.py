@@ -44,7 +44,7 @@ def test_the_python_of_a_page_runs(page, workplace):
         exec(compile(block, str(page), "exec"), names)
     if page.name == "extending.md":
         assert (workplace / "received.png").stat().st_size > 100_000
-        assert names["picture"].shape == (1, 3, 512, 512)
+        assert names["picture"].shape == (1, 3, 256, 256)
     if page.name == "contributing.md":
         assert names["picture"].isfinite().all() and names["signal"].header.model == "mosaic-512"
         assert torch.allclose(names["symbols"].square().mean(1), torch.ones(2))

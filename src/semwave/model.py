@@ -36,6 +36,7 @@ from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
 from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT, SKETCH, coarse, resized, visible_at
+from semwave.plugins import imported
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
 from semwave.zoo import (
     CODES_FOLDER,
@@ -294,8 +295,8 @@ class FaceModel(nn.Module):
 
 @functools.cache
 def load_model(name: str = DEFAULT) -> Generative:
-    """The shipped model ``name``, for inference on the CPU; or that in the folder ``name``, or what a checkpoint of the
-    authors, ``name``.pt, makes.
+    """The shipped model ``name``, for inference on the CPU; or that in the folder ``name``, what a checkpoint of the
+    authors, ``name``.pt, makes, or what the function gives that "module:name" names.
 
     Raises:
         SemwaveError: an unknown name, or a file that is no such checkpoint.
@@ -305,8 +306,11 @@ def load_model(name: str = DEFAULT) -> Generative:
             return CheckpointModel(Path(name))
     if name not in MODELS and Path(name).is_dir():
         return load_folder(Path(name))
+    if ":" in name and name not in MODELS:
+        return imported(name)()
     config_of(name)
-    return load_folder(MODELS[name])
+    found = MODELS[name]
+    return found() if callable(found) else load_folder(found)
 
 
 # Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.

@@ -16,6 +16,7 @@ from pathlib import Path
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES, Layout
 from semwave.pictures.files import file_digest, read_json, read_text, structured, write_json
+from semwave.plugins import Register
 
 WEIGHTS = Path(__file__).parent / "weights"
 SUMS = "SHA256SUMS"
@@ -25,7 +26,10 @@ PRETRAINED_CONFIG, CODES_FOLDER, CARD = "config.json", "codes", "card.md"
 """In a folder of :mod:`semwave.pretrained`: its configuration, which has the name too, and the model whose codes it
 draws; beside the weights that are shipped: what is to be known of them."""
 VERSION = 1
-MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob(f"*/{CONFIG}"))}
+MODELS: Register[Path] = Register(
+    "semwave.models", {path.parent.name: path.parent for path in sorted(WEIGHTS.glob(f"*/{CONFIG}"))}
+)
+"""Folders of models by name; those that an installed package offers may be functions instead, which give a model."""
 DEFAULT = "faces-512"
 CODES, RESIDUAL = "codes", "residual"
 LAYERS = (CODES, RESIDUAL)
@@ -222,8 +226,9 @@ def write_pretrained_config(config: ModelConfig, folder: Path) -> None:
 def config_of(name: str) -> ModelConfig:
     """The configuration of the shipped model ``name``. Raises :class:`SemwaveError` for one that is not shipped."""
     if name not in MODELS:
-        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
-    return read_config(MODELS[name])
+        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS.names())}")
+    found = MODELS[name]
+    return found().config if callable(found) else read_config(found)
 
 
 def without_flow(config: ModelConfig) -> ModelConfig:

@@ -23,7 +23,9 @@ class Start(StrEnum):
     optimise = "optimise"
 
 
-ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them. Or a CHECKPOINT.pt.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="One of 'semwave models', a FOLDER, CHECKPOINT.pt, module:name.")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 LpipsWeights = Annotated[
     Path | None,
