@@ -9,10 +9,12 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 import semwave
 
 ROOT = Path(__file__).parents[1]
+GITHUB = sorted(path.relative_to(ROOT) for path in (ROOT / ".github").rglob("*.yml"))
 MOST_BYTES = 100_000_000
 """Of a file that PyPI takes."""
 CODE = """
@@ -75,3 +77,12 @@ def test_what_is_said_twice_is_the_same():
     requires = project["requires-python"].removeprefix(">=")
     assert f"Python {requires} or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"Programming Language :: Python :: {requires}" in project["classifiers"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == semwave.__version__ and cited["repository-code"] == project["urls"]["Repository"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{semwave.__version__}] - {cited['date-released']}" in changes
+
+
+@pytest.mark.parametrize("file", [".pre-commit-config.yaml", *GITHUB], ids=str)
+def test_what_other_programs_read_is_yaml(file):
+    assert isinstance(yaml.safe_load((ROOT / file).read_text(encoding="utf-8")), dict)
