@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test fuzz sums air-tools clean
+.PHONY: demo test fuzz docs sums air-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -34,6 +34,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	$(BIN)/semwave setup
 	touch $@
+
+# The documentation as a site: out/docs/index.html. A warning is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs out/docs
 
 # After weights have changed: what semwave models --verify compares them with.
 sums:
