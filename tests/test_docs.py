@@ -3,17 +3,20 @@
 import doctest
 import importlib
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from PIL import Image
 from skimage.data import astronaut
 
 import semwave
 from semwave import zoo
 from semwave.air.channels import CHANNELS
+from semwave.apps.cli import app
 from semwave.generators.registry import GENERATORS
 
 ROOT = Path(__file__).parents[1]
@@ -83,3 +86,24 @@ def test_the_examples_of_docstrings_run(path):
     module = importlib.import_module(name.removesuffix(".__init__"))
     found = doctest.testmod(module, extraglobs={"torch": torch})
     assert found.attempted and not found.failed
+
+
+SHELL = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    pytest.param(line, id=f"{page.name}: {line}")
+    for page in PAGES
+    for block in SHELL.findall(page.read_text(encoding="utf-8"))
+    for line in re.sub(r"\\\n", " ", block).splitlines()
+    if re.match(r"(\.venv/bin/)?semwave( |$)", line)
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_of_a_page_are_those_that_there_are(line):
+    command = typer.main.get_command(app)
+    for word in shlex.split(line.split("|")[0].split(" < ")[0], comments=True)[1:]:
+        if word.startswith("--"):
+            options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+            assert word.split("=")[0] in options | {"--help", "--install-completion"}, word
+        elif word in getattr(command, "commands", {}):
+            command = command.commands[word]
