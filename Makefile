@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test fuzz air-tools clean
+.PHONY: demo test fuzz docs sums air-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -28,13 +28,20 @@ SECONDS ?= 60
 fuzz: $(READY)
 	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS)
 
-# random-face is wanted for its weights alone: what it requires is not needed.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'semwave needs Python 3.11 or newer')"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/pip install --quiet --no-deps random-face==2021.7.21.1
+	$(BIN)/semwave setup
 	touch $@
+
+# The documentation as a site: out/docs/index.html. A warning is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs out/docs
+
+# After weights have changed: what semwave models --verify compares them with.
+sums:
+	cd src/semwave/weights && sha256sum */*.safetensors > SHA256SUMS
 
 # GNU Radio, headless, for the tests of the air and examples/gnuradio; Debian or Ubuntu, as root.
 air-tools:

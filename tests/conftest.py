@@ -20,6 +20,13 @@ def forget_models():
         gc.collect()
 
 
+@pytest.fixture(autouse=True)
+def nothing_fetched(request, monkeypatch, tmp_path_factory):
+    """No test but those marked ``fetched`` sees what ``semwave setup`` has fetched: it takes a second a picture."""
+    if not request.node.get_closest_marker("fetched"):
+        monkeypatch.setenv("SEMWAVE_CACHE", str(tmp_path_factory.getbasetemp() / "nothing"))
+
+
 @pytest.fixture
 def linear_model(monkeypatch):
     """Makes ``load_model`` give a :class:`LinearModel` for the names that are shipped."""

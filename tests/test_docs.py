@@ -3,19 +3,26 @@
 import doctest
 import importlib
 import re
+import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from PIL import Image
 from skimage.data import astronaut
 
 import semwave
 from semwave import zoo
 from semwave.air.channels import CHANNELS
+from semwave.apps.cli import app
 from semwave.generators.registry import GENERATORS
 
 ROOT = Path(__file__).parents[1]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+ABSOLUTE = (f"{REPOSITORY}/blob/main/", REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/")
+"""How README's links begin, which is shown elsewhere too."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGED = (zoo.MODELS, CHANNELS, GENERATORS)
@@ -40,7 +47,7 @@ def test_the_python_of_a_page_runs(page, workplace):
         exec(compile(block, str(page), "exec"), names)
     if page.name == "extending.md":
         assert (workplace / "received.png").stat().st_size > 100_000
-        assert names["picture"].shape == (1, 3, 512, 512)
+        assert names["picture"].shape == (1, 3, 256, 256)
     if page.name == "contributing.md":
         assert names["picture"].isfinite().all() and names["signal"].header.model == "mosaic-512"
         symbols = names["symbols"]
@@ -52,9 +59,11 @@ def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         path, _, anchor = target.partition("#")
-        if "://" in target:
+        base = next((base for base in ABSOLUTE if target.startswith(base)), "")
+        assert page.name != "README.md" or "://" in target, f"{target}: not absolute"
+        if "://" in target and not base:
             continue
-        file = (page.parent / path) if path else page
+        file = ROOT / path.removeprefix(base) if base else page.parent / path if path else page
         assert file.exists(), f"{page.name}: {target}"
         if anchor and file.suffix == ".md":
             titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
@@ -78,3 +87,24 @@ def test_the_examples_of_docstrings_run(path):
     module = importlib.import_module(name.removesuffix(".__init__"))
     found = doctest.testmod(module, extraglobs={"torch": torch})
     assert found.attempted and not found.failed
+
+
+SHELL = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    pytest.param(line, id=f"{page.name}: {line}")
+    for page in PAGES
+    for block in SHELL.findall(page.read_text(encoding="utf-8"))
+    for line in re.sub(r"\\\n", " ", block).splitlines()
+    if re.match(r"(\.venv/bin/)?semwave( |$)", line)
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_of_a_page_are_those_that_there_are(line):
+    command = typer.main.get_command(app)
+    for word in shlex.split(line.split("|")[0].split(" < ")[0], comments=True)[1:]:
+        if word.startswith("--"):
+            options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+            assert word.split("=")[0] in options | {"--help", "--install-completion"}, word
+        elif word in getattr(command, "commands", {}):
+            command = command.commands[word]

@@ -1,5 +1,6 @@
 """Configurations of models: the shipped ones are whole, and others are read or refused."""
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 
@@ -116,3 +117,20 @@ def test_a_digest_tells_the_weights_that_are_read(tmp_path, monkeypatch):
     assert after[0] != before[0] and after[1] == before[1] != before[0]
     (tmp_path / "generator.safetensors").write_bytes(b"another")
     assert weights_digest("other") != after[0] and weights_digest("other", ("codes",)) != after[1]
+
+
+def test_the_shipped_weights_are_those_that_are_listed():
+    assert zoo.verify_weights() == len(list(zoo.WEIGHTS.rglob("*.safetensors")))
+
+
+def test_weights_that_are_not_as_shipped_are_named(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.safetensors").write_bytes(b"weights")
+    (tmp_path / zoo.SUMS).write_text(f"{hashlib.sha256(b'weights').hexdigest()}  a/x.safetensors\n")
+    assert zoo.verify_weights(tmp_path) == 1
+    (tmp_path / "a" / "x.safetensors").write_bytes(b"Weights")
+    with pytest.raises(SemwaveError, match=r"x\.safetensors: not as it was shipped"):
+        zoo.verify_weights(tmp_path)
+    (tmp_path / "a" / "x.safetensors").rename(tmp_path / "a" / "y.safetensors")
+    with pytest.raises(SemwaveError, match=r"x\.safetensors: missing"):
+        zoo.verify_weights(tmp_path)

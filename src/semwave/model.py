@@ -37,8 +37,18 @@ from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
 from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT, SKETCH, resized, visible_at
+from semwave.plugins import imported
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
-from semwave.zoo import DEFAULT, MODELS, RESIDUAL, ModelConfig, config_of, weight_files
+from semwave.zoo import (
+    CODES_FOLDER,
+    DEFAULT,
+    MODELS,
+    RESIDUAL,
+    ModelConfig,
+    config_of,
+    read_config,
+    weight_files,
+)
 
 PARTS_OF_MODEL = ("parser", "generator", "space", "encoder", "corrections", "flow", "codec", "residual")
 FULL_PRECISION = ("space", "corrections")
@@ -291,27 +301,45 @@ class FaceModel(nn.Module):
 
 @functools.cache
 def load_model(name: str = DEFAULT) -> Generative:
-    """The shipped model ``name``, for inference on the CPU, or what a checkpoint of the authors, ``name``.pt, makes.
+    """The shipped model ``name``, for inference on the CPU; or that in the folder ``name``, what a checkpoint of the
+    authors, ``name``.pt, makes, or what the function gives that "module:name" names.
 
     Raises:
         SemwaveError: an unknown name, or a file that is no such checkpoint.
     """
-    # Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.
-    with torch.random.fork_rng(devices=[]):
-        return _load_model(name)
-
-
-def _load_model(name: str) -> Generative:
     if name.endswith(SUFFIX):
-        return CheckpointModel(Path(name))
-    config = config_of(name)
+        with torch.random.fork_rng(devices=[]):
+            return CheckpointModel(Path(name))
+    if name not in MODELS and Path(name).is_dir():
+        return load_folder(Path(name))
+    if ":" in name and name not in MODELS:
+        return imported(name)()
+    config_of(name)
+    found = MODELS[name]
+    return found() if callable(found) else load_folder(found)
+
+
+# Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.
+@torch.random.fork_rng(devices=[])
+def load_folder(folder: Path) -> FaceModel:
+    """The model in ``folder``, for inference on the CPU. Where it draws another model's codes, that one is in the
+    folder "codes" in it or is shipped. A name that no model has yet is its own from now on.
+
+    Raises:
+        SemwaveError: no model's configuration, or weights that are missing, damaged or another's.
+    """
+    beside = folder / CODES_FOLDER
+    for place in (beside, folder) if beside.is_dir() else (folder,):
+        config = read_config(place)
+        MODELS.setdefault(config.name, place)
     keep_freed_memory()
+    codes = folder if not config.codes else beside if beside.is_dir() else MODELS[config.codes]
     # float(), because torch's default type is whatever the caller has chosen.
-    model = FaceModel(config_of(config.code_model)).load(MODELS[config.code_model]).float()
+    model = FaceModel(read_config(codes)).load(codes).float()
     if config.codes:
-        weights = MODELS[name] / "generator.safetensors"
+        weights = folder / "generator.safetensors"
         model.draw_with(config, load_generator(config.generator, weights, model.space)).float()
-        model.folders = (*model.folders, MODELS[name])
+        model.folders = (*model.folders, folder)
     model = model.eval().requires_grad_(False)
     model.encoder.in_bf16()
     if isinstance(model.generator, CompositionalGenerator):

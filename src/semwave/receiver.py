@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from semwave.errors import SemwaveError
+from semwave.pretrained import Pretrained
 from semwave.types import Drawing, Header, Message, Model, Soft
 from semwave.zoo import DEFAULT
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Receiver:
+class Receiver(Pretrained):
     """Turns received symbols into pictures.
 
     Args:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from semwave.errors import SemwaveError
+from semwave.pretrained import Pretrained
 from semwave.privacy.settings import Privacy
 from semwave.types import Inversion, Model, Scene, Signal
 from semwave.zoo import DEFAULT
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MOST_REFINE_STEPS = 10_000
 
 
-class Transmitter:
+class Transmitter(Pretrained):
     """Turns aligned photographs into signals.
 
     Args:

@@ -15,12 +15,21 @@ from pathlib import Path
 
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES, Layout
-from semwave.pictures.files import file_digest, read_json, structured, write_json
+from semwave.pictures.files import file_digest, read_json, read_text, structured, write_json
+from semwave.plugins import Register
 
 WEIGHTS = Path(__file__).parent / "weights"
+SUMS = "SHA256SUMS"
+"""In :data:`WEIGHTS`: the digest of every file, as sha256sum writes and checks it."""
 CONFIG = "model.json"
+PRETRAINED_CONFIG, CODES_FOLDER, CARD = "config.json", "codes", "card.md"
+"""In a folder of :mod:`semwave.pretrained`: its configuration, which has the name too, and the model whose codes it
+draws; beside the weights that are shipped: what is to be known of them."""
 VERSION = 1
-MODELS = {path.parent.name: path.parent for path in sorted(WEIGHTS.glob(f"*/{CONFIG}"))}
+MODELS: Register[Path] = Register(
+    "semwave.models", {path.parent.name: path.parent for path in sorted(WEIGHTS.glob(f"*/{CONFIG}"))}
+)
+"""Folders of models by name; those that an installed package offers may be functions instead, which give a model."""
 DEFAULT = "faces-512"
 CODES, RESIDUAL = "codes", "residual"
 LAYERS = (CODES, RESIDUAL)
@@ -174,8 +183,8 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         SemwaveError: no model.json, or one that does not describe a model.
     """
-    path = folder / CONFIG
-    value = read_json(path)
+    path = folder / (CONFIG if (folder / CONFIG).is_file() else PRETRAINED_CONFIG)
+    value = read_json(path if path.is_file() else folder / CONFIG)
     if not isinstance(value, dict) or value.pop("version", None) != VERSION:
         raise SemwaveError(f"{path}: not a model's configuration of version {VERSION}; get an intact copy of it")
     codes = value.get("codes")
@@ -195,11 +204,17 @@ def write_config(config: ModelConfig, folder: Path) -> None:
     write_json(folder / CONFIG, value)
 
 
+def write_pretrained_config(config: ModelConfig, folder: Path) -> None:
+    """Write all of ``config`` as the config.json of ``folder``."""
+    write_json(folder / PRETRAINED_CONFIG, {"version": VERSION} | asdict(config))
+
+
 def config_of(name: str) -> ModelConfig:
     """The configuration of the shipped model ``name``. Raises :class:`SemwaveError` for one that is not shipped."""
     if name not in MODELS:
-        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS)}")
-    return read_config(MODELS[name])
+        raise SemwaveError(f"unknown model '{name}'; the models are {', '.join(MODELS.names())}")
+    found = MODELS[name]
+    return found().config if callable(found) else read_config(found)
 
 
 def without_flow(config: ModelConfig) -> ModelConfig:
@@ -228,3 +243,20 @@ def weights_digest(name: str, layers: Collection[str] = LAYERS) -> str:
 def weight_files(folders: Iterable[Path]) -> list[Path]:
     """The files of weights in ``folders``, in the order in which a digest takes them."""
     return sorted(file for folder in folders for file in folder.glob("*.safetensors"))
+
+
+def verify_weights(folder: Path = WEIGHTS) -> int:
+    """Compare every file of weights below ``folder`` with its digest in SHA256SUMS; their number.
+
+    Raises:
+        SemwaveError: a file that is missing, not listed or another one than was shipped.
+    """
+    lines = read_text(folder / SUMS).splitlines()
+    listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    there = {file.relative_to(folder).as_posix() for file in folder.rglob("*.safetensors")}
+    for name in sorted(listed.keys() | there):
+        if name not in there or name not in listed:
+            raise SemwaveError(f"{folder / name}: {'missing' if name in listed else 'not shipped'}; install it again")
+        if file_digest(folder / name, digits=64) != listed[name]:
+            raise SemwaveError(f"{folder / name}: not as it was shipped; install semwave again")
+    return len(listed)

@@ -287,7 +287,7 @@ def test_evaluate_complains_of_the_first_thing_that_is_wrong(tmp_path, photo):
         ((*data, "--out", photo, "--scheme", "nope"), "not a folder"),
         ((*data, "--report", tmp_path / "x.txt", "--scheme", "nope"), "--report"),
         ((*data, "--scheme", "nope"), "unknown scheme 'nope'"),
-        ((*data, "--scheme", "ideal-k256"), "LPIPS"),
+        ((*data, "--scheme", "ideal-k256", "--lpips-weights", tmp_path / "none"), "LPIPS"),
     ):
         assert message in refused(tmp_path, *arguments)
 

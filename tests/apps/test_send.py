@@ -26,6 +26,7 @@ KEYS = [
     "privacy",
     "psnr_db",
     "lpips_alex",
+    "lpips_vgg",
     "seconds",
 ]
 
@@ -50,7 +51,7 @@ def sender(model, ks=(2560,), snrs_db=(10.0,), **options):
 
 
 def test_a_row_says_what_was_sent_and_how_well_it_arrived(linear_model, photo):
-    (sent,) = sender(linear_model, lpips=Difference())(Photo(photo, "photo"))
+    (sent,) = sender(linear_model, lpips={"alex": Difference()})(Photo(photo, "photo"))
     assert list(sent.row) == KEYS
     assert list(sent.row["seconds"]) == ["align", "invert", "encode", "channel", "decode", "generate"]
     assert all(seconds >= 0 for seconds in sent.row["seconds"].values())
@@ -132,7 +133,7 @@ def test_without_pictures_only_the_report_is_written(linear_model, photo, tmp_pa
 
 def test_lpips_looks_at_what_was_sent_once_for_all_k_and_snrs(linear_model, photo):
     lpips = Difference()
-    list(sender(linear_model, (256, 2560), (0.0, 10.0, 20.0), lpips=lpips)(Photo(photo, "photo")))
+    list(sender(linear_model, (256, 2560), (0.0, 10.0, 20.0), lpips={"vgg": lpips})(Photo(photo, "photo")))
     assert lpips.pictures == 1 + 6
 
 
@@ -144,12 +145,12 @@ def test_progress_is_told_of_every_step_of_refinement(linear_model, photo):
 
 def test_the_summary_averages_over_photos(linear_model):
     rows = [
-        {"ratio": "4/3072", "k": 256, "snr_db": snr, "psnr_db": psnr, "lpips_alex": lpips}
+        {"ratio": "4/3072", "k": 256, "snr_db": snr, "psnr_db": psnr, "lpips_alex": lpips, "lpips_vgg": 0.5}
         for snr, psnr, lpips in [(0.0, 10.0, 0.5), (0.0, 12.0, 0.3), (10.0, 20.0, None)]
     ]
     table = summary(rows)
     cells = list(zip(*(column.cells for column in table.columns), strict=True))
     assert cells == [
-        ("4/3072", "256", "128", "0", "2", "11.00", "0.400"),
-        ("4/3072", "256", "128", "10", "1", "20.00", "-"),
+        ("4/3072", "256", "128", "0", "2", "11.00", "0.400", "0.500"),
+        ("4/3072", "256", "128", "10", "1", "20.00", "-", "0.500"),
     ]

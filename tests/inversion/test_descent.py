@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from semwave.generators.compositional import CompositionalGenerator
 from semwave.inversion.descent import PRIOR_WEIGHT, descend
 from semwave.latent.layout import FACES
 from semwave.latent.space import CodeSpace, used_coordinates
+from semwave.model import load_face_model
 from semwave.pictures.images import INPUT
 from semwave.types import Inversion
 
@@ -126,9 +126,8 @@ def test_a_distance_is_descended_too(plain):
 
 @pytest.fixture(scope="module")
 def faces():
-    """A generator without training of its own, a measured space, and coordinates of two random faces."""
-    torch.manual_seed(0)
-    generator = CompositionalGenerator().eval().requires_grad_(False)
+    """The shipped generator, a measured space, and coordinates of two random faces."""
+    generator = load_face_model().native
     styles = generator.body.map(torch.randn(700, CODE_SIZE, generator=torch.Generator().manual_seed(0)))
     space = CodeSpace()
     space.measure(styles)

@@ -344,3 +344,25 @@ def test_a_file_where_a_folder_should_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SemwaveError, match="cannot be written"):
         write_png(tmp_path / "file" / "a.png", PHOTO)
+
+
+@pytest.fixture
+def heic(tmp_path):
+    """A HEIC picture with a red left half."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:, :48, 0] = 255
+    file = pillow_heif.from_pillow(Image.fromarray(pixels))
+    file.save(tmp_path / "photo.heic", quality=90)
+    return tmp_path / "photo.heic"
+
+
+def test_heic_is_read_where_pillow_heif_is_there(heic, monkeypatch):
+    pixels = read_image(heic)
+    assert pixels.shape == (64, 96, 3) and pixels[:, :40, 0].min() > 200 and pixels[:, 56:].max() < 50
+    heic.write_bytes(heic.read_bytes()[:-200])
+    with pytest.raises(SemwaveError, match=r"truncated or damaged|not a readable"):
+        read_image(heic)
+    monkeypatch.setattr(images, "_formats", lambda: images.FORMATS)
+    with pytest.raises(SemwaveError, match="a HEIC picture; to read it: pip install pillow-heif"):
+        read_image(heic)

@@ -1,7 +1,6 @@
 """PSNR against scikit-image, LPIPS against the original package's values."""
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from skimage.metrics import peak_signal_noise_ratio
 
 from semwave.errors import SemwaveError
-from semwave.pictures.metrics import BACKBONES, LPIPS, psnr
+from semwave.pictures.metrics import BACKBONES, LPIPS, at_hand, psnr
 
 WEIGHTS = os.environ.get("SEMWAVE_LPIPS_WEIGHTS")
 # Values of the original lpips package on its example images, pixels / 127.5 - 1.
@@ -105,12 +104,26 @@ def test_lpips_errors_say_what_to_do(lpips, tmp_path, images):
         lpips(images, images[:1])
 
 
-def test_a_missing_backbone_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(SemwaveError, match="--lpips-weights"):
-        LPIPS("alex")
-    with pytest.raises(SemwaveError, match="alexnet_torchvision_features"):
-        LPIPS("alex", tmp_path)
+def test_a_missing_backbone_is_an_error(tmp_path):
+    assert at_hand("alex") and not at_hand("vgg") and not at_hand("squeeze", tmp_path)
+    with pytest.raises(SemwaveError, match=r"semwave setup; .*vgg16_torchvision_features.*--lpips-weights"):
+        LPIPS("vgg")
+    with pytest.raises(SemwaveError, match="squeezenet1_1_torchvision_features"):
+        LPIPS("squeeze", tmp_path)
+
+
+def random_pairs(size):
+    """Ten pairs of random pictures in [-1, 1], by numpy's seed 123."""
+    random = np.random.RandomState(123)
+    return (torch.from_numpy(random.rand(10, 3, size, size).astype(np.float32)) * 2 - 1 for _ in range(2))
+
+
+@pytest.mark.parametrize("backbone, size, expected", [("alex", 64, 0.1152), ("vgg", 64, 0.3237), ("vgg", 100, 0.3494)])
+@pytest.mark.fetched
+def test_lpips_of_random_pairs_is_that_of_the_float32_networks(backbone, size, expected):
+    if not at_hand(backbone):
+        pytest.skip("semwave setup has not been run")
+    assert LPIPS(backbone)(*random_pairs(size)).mean().item() == pytest.approx(expected, abs=2e-4)
 
 
 def test_heads_that_the_folder_lacks_come_from_torchmetrics(tmp_path, images):

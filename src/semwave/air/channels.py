@@ -14,6 +14,7 @@ from torch import Tensor
 
 from semwave.air.iq import checked_snr, noise_power, to_complex, to_reals
 from semwave.errors import SemwaveError
+from semwave.plugins import Register, imported
 from semwave.types import Signal, Soft
 
 
@@ -81,15 +82,24 @@ def equalised(signal: Signal, received: Tensor, fading: Tensor, noise: Tensor) -
     return Soft(to_reals(received / fading[:, None]), noise, signal.header)
 
 
-CHANNELS: dict[str, type[Channel]] = {"awgn": AWGN, "rayleigh": RayleighBlockFading}
+CHANNELS: Register[type[Channel]] = Register("semwave.channels", {"awgn": AWGN, "rayleigh": RayleighBlockFading})
 """By the name that commands give them. A channel of your own is a class with one method, entered here."""
 
 
 def channel_class(name: str) -> type[Channel]:
-    """The channel called ``name``. Raises :class:`SemwaveError`, naming those there are, if it is none."""
-    if name not in CHANNELS:
-        raise SemwaveError(f"unknown channel '{name}'; the channels are {', '.join(CHANNELS)}")
-    return CHANNELS[name]
+    """The channel called ``name``, or the class that "module:Name" names.
+
+    Raises:
+        SemwaveError: there is none of this name, or it is no channel.
+    """
+    if name in CHANNELS:
+        return CHANNELS[name]
+    if ":" not in name:
+        raise SemwaveError(f"unknown channel '{name}'; the channels are {', '.join(CHANNELS.names())}, or module:Name")
+    found = imported(name)
+    if not isinstance(found, type) or not issubclass(found, Channel):
+        raise SemwaveError(f"'{name}' is not a channel; make it a class of semwave.air.Channel")
+    return found
 
 
 def noisy(symbols: Tensor, snr_db: float | Tensor, random: torch.Generator) -> Tensor:

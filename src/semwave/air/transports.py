@@ -25,15 +25,18 @@ CONDITIONS = {"delay": 300.5, "offset": 0.01, "clock_ppm": 20.0, "sample_rate": 
 
 def check_channel(name: str) -> None:
     """Raises :class:`SemwaveError`, naming those there are, for a name that is none."""
-    if name not in CHANNELS and name not in SAMPLED:
-        raise SemwaveError(f"unknown channel '{name}'; the channels are {', '.join([*CHANNELS, *SAMPLED])}")
+    if name in CHANNELS or ":" in name:
+        channel_class(name)
+    elif name not in SAMPLED:
+        there_are = ", ".join([*CHANNELS.names(), *SAMPLED])
+        raise SemwaveError(f"unknown channel '{name}'; the channels are {there_are}, or your own as module:Name")
 
 
 def transport(name: str, model: Model, snr_db: float, random: torch.Generator) -> Transport:
     """The channel called ``name`` for a signal of ``model``, at mean Es/N0 ``snr_db``; what it draws comes from
     ``random``. Raises as :func:`check_channel`."""
     check_channel(name)
-    if name in CHANNELS:
+    if name not in SAMPLED:
         return channel_class(name)(snr_db, random)
     channel = partial(SampleChannel, snr_db, taps=SAMPLED[name], **CONDITIONS)
     return Modem(model).over(channel(seed=int(torch.randint(2**31, (1,), generator=random))))

@@ -50,9 +50,7 @@ def send(
     face: Face = None,
     invert: Invert = Start.encoder,
     refine_steps: RefineSteps = None,
-    perceptual: Annotated[
-        bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE; needs --lpips-weights.")
-    ] = False,
+    perceptual: Annotated[bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE.")] = False,
     seed: Seed = 0,
     model: ModelName = DEFAULT,
     lpips_weights: LpipsWeights = None,

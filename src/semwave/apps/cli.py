@@ -12,11 +12,11 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import air, chain, evaluate, measuring, privacy, train
+from semwave.apps import air, chain, evaluate, measuring, privacy, setup, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError, printable
-from semwave.zoo import DEFAULT, LOWEST_K, MODELS, config_of
+from semwave.zoo import DEFAULT, LOWEST_K, MODELS, config_of, verify_weights
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 MOST_FACES = 256
@@ -89,12 +89,12 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
 )
 for command in (chain.send, chain.transmit, chain.receive, measuring.bench, measuring.compare, evaluate.evaluate):
     app.command()(command)
+app.command()(setup.setup)
 app.add_typer(air.app, name="air")
 app.add_typer(train.app, name="train")
 app.add_typer(privacy.knowledge, name="knowledge")
@@ -113,10 +113,14 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command("models")
-def list_models() -> None:
+def list_models(
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file of weights with its digest.")] = False,
+) -> None:
     """List the models that are shipped."""
     from semwave.pictures.console import plain_console
+    from semwave.zoo import weights_digest
 
+    console = plain_console()
     table = Table("model", "sizes", "k", "weights", "licence", Column("card", overflow="fold"))
     for name, folder in MODELS.items():
         config, weights = config_of(name), sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -128,7 +132,11 @@ def list_models() -> None:
             config.licence,
             config.card,
         )
-    plain_console().print(table)
+    console.print(table)
+    if verify:
+        console.print(f"{verify_weights()} files of weights are as they were shipped")
+        for name in MODELS:
+            console.print(f"{name}: digest {weights_digest(name)}")
 
 
 @app.command()

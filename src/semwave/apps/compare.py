@@ -71,22 +71,20 @@ def locality(model: Generative, size: int, pairs: Iterable[int], seed: int) -> d
 
 
 def inversion(
-    model: Generative, photos: Iterable[Path], size: int, refine_steps: int, lpips: LPIPS | None
-) -> Iterator[tuple[float, float | None]]:
+    model: Generative, photos: Iterable[Path], size: int, refine_steps: int, lpips: LPIPS
+) -> Iterator[tuple[float, float]]:
     """PSNR in dB and LPIPS(alex) at ``size`` px of every photo, aligned already, inverted and drawn, no channel."""
     for path in photos:
         photo = images.to_tensor(align.in_frame(images.read_image(path), size))
         picture = drawn(model, model.invert(Scene(photo), Inversion(steps=refine_steps)), size)[0]
-        yield psnr(picture, photo, data_range=2).item(), lpips(picture, photo).item() if lpips else None
+        yield psnr(picture, photo, data_range=2).item(), lpips(picture, photo).item()
 
 
-def row(
-    model: Generative, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float | None]]
-) -> dict:
+def row(model: Generative, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float]]) -> dict:
     """A row of the report: means over pairs and photos; ``inside`` is the mean over the parts of their means."""
     inside = {part: float(np.mean(found)) for part, found in shares.items() if found}
     psnrs = [psnr_db for psnr_db, _ in quality]
-    distances = [distance for _, distance in quality if distance is not None]
+    distances = [distance for _, distance in quality]
     return {
         "model": model.config.name,
         "size": size,

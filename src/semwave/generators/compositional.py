@@ -17,7 +17,15 @@ from torch.nn import functional
 
 from semwave.errors import SemwaveError
 from semwave.generators.memory import channels_last, keep_casts
-from semwave.generators.mobile_stylegan import Block, MobileStyleGAN, Modulation, StyleMap, haar, inverse_haar
+from semwave.generators.mobile_stylegan import (
+    Block,
+    MobileStyleGAN,
+    Modulation,
+    StyleMap,
+    haar,
+    inverse_haar,
+    is_fixed,
+)
 from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE, Layout
 from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid
 from semwave.types import Drawing
@@ -35,7 +43,7 @@ class Head(nn.Module):
 
     def __init__(self, channels: int, code_size: int):
         super().__init__()
-        self.modulation = Modulation(torch.zeros(channels, code_size), torch.ones(channels))
+        self.modulation = Modulation(channels, code_size)
         self.direct = nn.Conv2d(channels, 12, 1)
         self.wide = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=1)
         self.narrow = nn.Conv2d(HEAD_CHANNELS, 12, 1)
@@ -82,10 +90,8 @@ class CompositionalGenerator(nn.Module):
         return cast
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The state that is ours to ship: all but what stays as the wheel has it."""
-        kept = ("body.mapping", "body.to_image", f"body.blocks.{len(self.body.blocks) - 1}.")
-        state = self.state_dict()
-        return {name: t for name, t in state.items() if not name.startswith(kept) and not name.endswith(".noise")}
+        """The state that training makes: all but what stays of the network as it was published."""
+        return {name: t for name, t in self.state_dict().items() if not is_fixed(name.removeprefix("body."))}
 
     def load_trained(self, state: dict[str, Tensor]) -> None:
         """Load what :meth:`trained_state` gave. Raises ``RuntimeError`` for names or shapes that differ."""

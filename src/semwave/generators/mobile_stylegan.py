@@ -1,52 +1,37 @@
-"""MobileStyleGAN (Belousov 2021), distilled from StyleGAN2-FFHQ, as the PyPI wheel ``random-face`` carries it.
+"""MobileStyleGAN (Belousov 2021), distilled from StyleGAN2-FFHQ: the network that draws.
 
-The constants are read from the wheel's OpenVINO files; OpenVINO itself is not needed. Demodulation is folded into
-the weights, so a style is a plain factor for every input channel of a convolution, and may differ from place to place.
+What training leaves as its author published it is shipped beside the models: mapping network, noise, and the last
+layers, which draw 1024 px. The rest is each model's own. Demodulation is folded into the weights, so a style is a plain
+factor for every input channel of a convolution, and may differ from place to place.
 
     z (512) -> mapping -> w (512)
     constant 4x4 -> first -> [inverse Haar, conv1, conv2] x 7 (8x8 ... 512x512) -> to_image -> inverse Haar -> 1024x1024
 """
 
-import importlib.util
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.errors import SemwaveError
+from semwave.pictures.arrays import check_finite, read_safetensors
+from semwave.zoo import WEIGHTS
 
-WHEEL = "random-face==2021.7.21.1"
-BLOCKS = 7
+STYLE = 512
+CHANNELS = (512, 512, 512, 512, 256, 128, 64)
+"""Of the features that each block gives, from 8x8 to 512x512."""
+BLOCKS = len(CHANNELS)
+MAPPING_LAYERS = 8
+FIXED = WEIGHTS / "mobile-stylegan" / "fixed.safetensors"
 SQRT2 = 2**0.5
 
 StyleMap = Callable[["Modulation", int], Tensor]
 """Gives the factors of a modulation for features of a given width, broadcastable to (B, C, width, width)."""
 
 
-def wheel_data() -> Path:
-    """Folder of the wheel's network files. Raises :class:`SemwaveError`, with the install command, if it is missing."""
-    spec = importlib.util.find_spec("random_face")
-    if spec is None or not spec.submodule_search_locations:
-        raise SemwaveError(f"the generator's weights are missing: run pip install --no-deps {WHEEL}")
-    return Path(spec.submodule_search_locations[0]) / "data"
-
-
-def read_constants(stem: Path) -> list[tuple[str, Tensor]]:
-    """All float32 constants of an OpenVINO IR pair (stem.xml, stem.bin), in file order, with their names."""
-    blob, constants = stem.with_suffix(".bin").read_bytes(), []
-    layers = ElementTree.parse(stem.with_suffix(".xml")).getroot().find("layers")
-    for layer in layers if layers is not None else []:
-        data = layer.find("data")
-        if layer.get("type") != "Const" or data is None or data.get("element_type") != "f32":
-            continue
-        shape = [int(size) for size in data.get("shape", "").split(",") if size.strip()]
-        array = np.frombuffer(blob, np.float32, count=int(data.attrib["size"]) // 4, offset=int(data.attrib["offset"]))
-        constants.append((layer.get("name"), torch.from_numpy(array.reshape(shape).copy())))
-    return constants
+def is_fixed(name: str) -> bool:
+    """Whether training leaves the tensor ``name`` of a :class:`MobileStyleGAN` as it was published."""
+    return name.startswith(("mapping", "to_image", f"blocks.{BLOCKS - 1}.")) or name.endswith(".noise")
 
 
 def inverse_haar(x: Tensor) -> Tensor:
@@ -71,12 +56,12 @@ def haar(x: Tensor) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """Style factors of one convolution: ``scale * (weight w + bias)``, (..., 512) -> (..., channels)."""
+    """Style factors of one convolution: ``weight w + bias``, (..., style) -> (..., channels)."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, scale: float = 1.0):
+    def __init__(self, channels: int, style: int = STYLE):
         super().__init__()
-        self.weight = nn.Parameter(weight * scale)
-        self.bias = nn.Parameter(bias.reshape(-1) * scale)
+        self.weight = nn.Parameter(torch.zeros(channels, style))
+        self.bias = nn.Parameter(torch.ones(channels))
 
     def forward(self, code: Tensor) -> Tensor:
         """Factors (..., channels) of ``code`` (..., 512)."""
@@ -84,15 +69,23 @@ class Modulation(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Modulated convolution with stored noise: depthwise 3x3 then 1x1, or a full 3x3 where ``depthwise`` is None."""
+    """Modulated convolution with stored noise: depthwise 3x3 then 1x1, or a full 3x3 where it is not ``separable``.
 
-    def __init__(self, modulation: Modulation, depthwise: Tensor | None, kernel: Tensor, noise: Tensor, bias: Tensor):
+    Args:
+        inputs: channels of the features that come in.
+        outputs: channels of those that go out.
+        width: of the features in pixels.
+        separable: depthwise, then 1x1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, separable: bool = True):
         super().__init__()
-        self.modulation = modulation
-        self.depthwise = None if depthwise is None else nn.Parameter(depthwise.reshape(-1, 1, 3, 3))
-        self.kernel = nn.Parameter(kernel)
-        self.bias = nn.Parameter(bias.reshape(-1))
-        self.register_buffer("noise", noise)
+        self.modulation = Modulation(inputs)
+        self.depthwise = nn.Parameter(torch.zeros(inputs, 1, 3, 3)) if separable else None
+        side = 1 if separable else 3
+        self.kernel = nn.Parameter(torch.zeros(outputs, inputs, side, side))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("noise", torch.zeros(1, 1, width, width))
 
     def forward(self, x: Tensor, style: StyleMap) -> Tensor:
         """(B, C, H, W) -> (B, C', H, W)."""
@@ -104,11 +97,12 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """Doubles the size by a modulated inverse Haar transform, then two convolutions."""
+    """Doubles the size by a modulated inverse Haar transform, then two convolutions at ``width`` px."""
 
-    def __init__(self, up: Modulation, conv1: Convolution, conv2: Convolution):
+    def __init__(self, inputs: int, outputs: int, width: int):
         super().__init__()
-        self.up, self.conv1, self.conv2 = up, conv1, conv2
+        self.up = Modulation(inputs)
+        self.conv1, self.conv2 = Convolution(inputs // 4, outputs, width), Convolution(outputs, outputs, width)
 
     def forward(self, x: Tensor, style: StyleMap) -> Tensor:
         """(B, C, H, W) -> (B, C', 2 H, 2 W)."""
@@ -117,44 +111,26 @@ class Block(nn.Module):
 
 
 class MobileStyleGAN(nn.Module):
-    """The pretrained network of the wheel. Raises :class:`SemwaveError` where the wheel is not installed."""
+    """The network with its fixed weights, which are shipped; the others are zero until a model's are loaded.
+
+    Raises:
+        SemwaveError: the shipped weights are missing or damaged.
+    """
 
     def __init__(self):
         super().__init__()
-        folder = wheel_data()
-        constants = read_constants(folder / "SynthesisNetwork")
-        named = dict(constants)
-        kernels = [t for name, t in constants if name.startswith("Mul_") and name.endswith("_copy")]
-        scales = [float(t) for name, t in constants if name.startswith("Constant_") and t.shape == (1, 1, 1, 1)]
-        noises = [t for _, t in constants if t.dim() == 4 and t.shape[:2] == (1, 1) and t.shape[2] == t.shape[3] >= 4]
-
-        def modulation(name: str, scale: float = 1.0) -> Modulation:
-            return Modulation(named[f"{name}.modulation.weight"], named[f"{name}.modulation.bias"], scale)
-
-        def convolution(name: str, index: int) -> Convolution:
-            # The file lists the scales from the last layer back to the first.
-            scaled = modulation(f"{name}.conv", scales[len(kernels) - index])
-            depthwise = named.get(f"{name}.conv.weight_dw")
-            return Convolution(scaled, depthwise, kernels[index], noises[index], named[f"{name}.bias"])
-
-        self.constant = nn.Parameter(named["m.input.input"])
-        self.first = convolution("m.conv1", 0)
-        self.blocks = nn.ModuleList(
-            Block(
-                modulation(f"m.layers.{i}.up"),
-                convolution(f"m.layers.{i}.conv1", 2 * i + 1),
-                convolution(f"m.layers.{i}.conv2", 2 * i + 2),
-            )
-            for i in range(BLOCKS)
-        )
-        self.to_image = modulation("m.layers.6.to_img.conv", scales[0])
-        self.to_image_kernel = nn.Parameter(named["m.layers.6.to_img.conv.weight"])
-        self.to_image_bias = nn.Parameter(named["m.layers.6.to_img.bias"].reshape(-1))
-        mapping = [tensor for _, tensor in read_constants(folder / "MappingNetwork")]
-        layers = [t for t in mapping if t.shape == (512, 512)]
-        biases = [t for t in mapping if t.shape == (512,)]
-        self.mapping = nn.ParameterList(layers)
-        self.mapping_bias = nn.ParameterList(biases)
+        self.constant = nn.Parameter(torch.zeros(1, CHANNELS[0], 4, 4))
+        self.first = Convolution(CHANNELS[0], CHANNELS[0], 4, separable=False)
+        pairs = zip((CHANNELS[0], *CHANNELS), CHANNELS, strict=False)
+        self.blocks = nn.ModuleList(Block(a, b, 2**i) for i, (a, b) in enumerate(pairs, 3))
+        self.to_image = Modulation(CHANNELS[-1])
+        self.to_image_kernel = nn.Parameter(torch.zeros(12, CHANNELS[-1], 1, 1))
+        self.to_image_bias = nn.Parameter(torch.zeros(12))
+        self.mapping = nn.ParameterList(torch.zeros(STYLE, STYLE) for _ in range(MAPPING_LAYERS))
+        self.mapping_bias = nn.ParameterList(torch.zeros(STYLE) for _ in range(MAPPING_LAYERS))
+        fixed, _ = read_safetensors(FIXED, "install semwave again")
+        check_finite(FIXED, fixed)
+        self.load_state_dict(self.state_dict() | fixed)
         self.requires_grad_(False)
 
     def map(self, z: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from semwave.errors import SemwaveError
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.latent.space import CodeSpace
+from semwave.plugins import Register
 from semwave.types import Drawing
 
 NATIVE = "compositional-mobile-stylegan"
@@ -36,7 +37,9 @@ def _distilled(weights: Path, space: CodeSpace) -> DistilledGenerator:
     return DistilledGenerator(SemanticStyleGAN.from_file(weights), space)
 
 
-GENERATORS: dict[str, Callable[[Path, CodeSpace], Generator]] = {"semantic-stylegan": _distilled}
+GENERATORS: Register[Callable[[Path, CodeSpace], Generator]] = Register(
+    "semwave.generators", {"semantic-stylegan": _distilled}
+)
 """Makes a generator of its file of weights and of the space of the codes that it draws."""
 
 
@@ -47,5 +50,5 @@ def load_generator(name: str, weights: Path, space: CodeSpace) -> Generator:
         SemwaveError: there is none of this name, or the weights are not its own.
     """
     if name not in GENERATORS:
-        raise SemwaveError(f"unknown generator '{name}'; the generators are {', '.join((NATIVE, *GENERATORS))}")
+        raise SemwaveError(f"unknown generator '{name}'; the generators are {', '.join((NATIVE, *GENERATORS.names()))}")
     return GENERATORS[name](weights, space)

@@ -51,8 +51,8 @@ def _short(path: str | os.PathLike) -> str:
     return name if len(name) <= 200 else f"{name[:100]}...{name[-60:]}"
 
 
-def file_digest(*paths: Path) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of a file, or of several one after the other.
+def file_digest(*paths: Path, digits: int = 12) -> str:
+    """The first hexadecimal ``digits``, twelve, of the SHA-256 of a file, or of several one after the other.
 
     Raises:
         SemwaveError: one that cannot be read.
@@ -65,7 +65,7 @@ def file_digest(*paths: Path) -> str:
                     found.update(block)
         except OSError as error:
             raise SemwaveError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    return found.hexdigest()[:12]
+    return found.hexdigest()[:digits]
 
 
 def write_array(path: str | os.PathLike, array: "np.ndarray") -> None:

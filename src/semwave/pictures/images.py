@@ -8,6 +8,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from semwave.pictures.files import STREAM, kind_of, write_bytes
 from semwave.pictures.quiet import quiet_libraries
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
+HEIF = "HEIF"
+"""Read where pillow-heif is installed."""
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""What bytes 8 to 12 of such a file may say that it is; an AVIF file may say mif1, too."""
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 MOST_MEMORY = 384 * 2**20
 """Bytes that a file and its decoding may take, by the estimate of :data:`DECODING`."""
-DECODING = {"AVIF": 14, "WEBP": 14, "JPEG2000": 26, "TIFF": 10}
+DECODING = {"AVIF": 14, "HEIF": 8, "WEBP": 14, "JPEG2000": 26, "TIFF": 10}
 """Bytes a pixel that a decoder takes beside the rows that Pillow keeps; three in other formats, for our own copy."""
 KEPT = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes a pixel that Pillow keeps, by its mode; four in the others."""
@@ -59,7 +64,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     decoded; a JPEG or JPEG 2000 that would take too much is read at a half, a quarter or an eighth of its width.
 
     Arguments:
-        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PPM file.
+        path: a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PPM file; with pillow-heif a HEIC file.
 
     Returns:
         uint8 array (H, W, 3), sRGB values 0..255.
@@ -72,10 +77,12 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     with warnings.catch_warnings(), quiet_libraries():
         warnings.simplefilter("ignore")  # Pillow warns of what is either harmless or an error below
         try:
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+            picture = Image.open(io.BytesIO(data), formats=_formats())
         except Image.DecompressionBombError:
             raise SemwaveError(_too_many_pixels(path)) from None
         except Exception:  # decoders fail on hostile bytes with nearly any exception
+            if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and HEIF not in _formats():
+                raise SemwaveError(f"{path}: a HEIC picture; to read it: pip install pillow-heif") from None
             raise SemwaveError(f"{path}: not a readable picture; give a JPEG, PNG or WebP file") from None
         with picture:
             _judge_size(picture, path, len(data))
@@ -87,6 +94,17 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
                     f"{path}: the picture is truncated or damaged; get an intact copy of the file"
                 ) from None
     return np.ascontiguousarray(_upright(pixels, orientation))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """What can be read here."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return FORMATS
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return (*FORMATS, HEIF)
 
 
 def _read_bytes(path: Path) -> bytes:

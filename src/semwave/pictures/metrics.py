@@ -4,7 +4,6 @@ images a, b -> backbone (AlexNet | SqueezeNet | VGG16) -> unit-length features o
             -> squared difference -> linear head of the layer -> mean over pixels -> sum over layers
 """
 
-import warnings
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from semwave.errors import SemwaveError
 from semwave.pictures.arrays import check_finite, read_safetensors
+from semwave.pictures.backbones import features_file, find_features
 
 SMALLEST_IMAGE = 32
 
@@ -114,8 +114,8 @@ class LPIPS(nn.Module):
     Args:
         backbone: "alex", "squeeze" or "vgg"; results of different backbones are not comparable.
         weights_dir: folder with ``alexnet_torchvision_features.safetensors`` (``squeezenet1_1_...``,
-            ``vgg16_...``) and ``lpips_lin_alex_v0.1.safetensors`` (``squeeze``, ``vgg``). What it lacks comes
-            from torchvision (backbone) and torchmetrics (heads).
+            ``vgg16_...``) and ``lpips_lin_alex_v0.1.safetensors`` (``squeeze``, ``vgg``). What it lacks is shipped
+            (AlexNet), was fetched by ``semwave setup`` (VGG16), or comes from torchmetrics (heads).
 
     Raises:
         SemwaveError: unknown backbone, no such folder, or weights that cannot be had or do not fit.
@@ -181,24 +181,22 @@ def _check_pair(a: Tensor, b: Tensor) -> None:
         raise SemwaveError(f"need two image batches (B, 3, H, W) of one shape, not {tuple(a.shape)}, {tuple(b.shape)}")
 
 
-def _backbone_weights(backbone: str, folder: Path | None) -> dict[str, Tensor]:
-    """Weights of the convolutional part, "0.weight" ..., from ``folder`` or from torchvision."""
-    name = BACKBONES[backbone][0]
-    file = f"{name}_torchvision_features.safetensors"
-    if folder is not None and (folder / file).is_file():
-        return {key.removeprefix("features."): tensor for key, tensor in _load(folder / file).items()}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from torchvision import models  # pyrefly: ignore[missing-import]
+def at_hand(backbone: str, folder: Path | None = None) -> bool:
+    """Whether LPIPS with ``backbone`` can be had, with weights out of ``folder`` where it is given."""
+    return find_features(BACKBONES[backbone][0], folder) is not None
 
-            return models.get_model(name, weights="IMAGENET1K_V1").features.state_dict()
-    # A torchvision that does not match torch fails with RuntimeError, a download with OSError.
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+
+def _backbone_weights(backbone: str, folder: Path | None) -> dict[str, Tensor]:
+    """Weights of the convolutional part, "0.weight" ..., from ``folder``, the package or the cache."""
+    name = BACKBONES[backbone][0]
+    file = find_features(name, folder)
+    if file is None:
+        way = "run: semwave setup; or " if backbone == "vgg" else ""
         raise SemwaveError(
-            f"the backbone of LPIPS({backbone}) is not at hand: give a folder with {file} "
-            "(--lpips-weights DIR), or install the torchvision that belongs to your torch"
-        ) from error
+            f"the backbone of LPIPS({backbone}) is not at hand: {way}give a folder with {features_file(name)} "
+            "(--lpips-weights DIR)"
+        )
+    return {key.removeprefix("features."): tensor for key, tensor in _load(file).items()}
 
 
 def _head_weights(backbone: str, folder: Path | None) -> list[Tensor]:

@@ -11,7 +11,9 @@ from semwave.pictures import align as aligning
 from semwave.pictures import images
 from semwave.pictures.files import FILE, FOLDER, MISSING, kind_of, read_text
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".heic", ".heif",
+)  # fmt: skip
 OWN_PICTURES = (".received.png", ".comparison.png")
 LONGEST_NAME = 160
 """Bytes of the longest name that a photo keeps: a file name has 255, and pictures are called

@@ -97,7 +97,10 @@ def load_knowledge(config: ModelConfig, path: Path | None = None) -> Knowledge:
     """
     model = config.code_model
     if path is None:
-        path = MODELS.get(model, Path(model)) / FILE
+        path = MODELS.get(model, Path(model))
+        if callable(path):
+            raise SemwaveError(f"{model} brings no knowledge base; make one with 'semwave knowledge build' and give it")
+        path = path / FILE
     if kind_of(path) != REGULAR:
         raise SemwaveError(f"{path}: no such knowledge base; make it with 'semwave knowledge build'")
     tensors, about = read_safetensors(path, "make it with 'semwave knowledge build'", LARGEST_BYTES)
