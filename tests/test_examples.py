@@ -64,7 +64,7 @@ def test_what_installed_packages_offer_is_found_by_name(workplace, linear_model,
     }
     monkeypatch.setattr(plugins, "_installed", lambda group: points.get(group, {}))
     assert "rician" in CHANNELS and channel_class("rician").__name__ == "Rician"
-    assert "mine" in MODELS.names() and config_of("mine").ks == (256, 2560)
+    assert "mine" in MODELS.names() and config_of("mine").highest_k == 32768
     with pytest.raises(SemwaveError, match="unknown channel 'rice'; the channels are awgn, rayleigh, rician"):
         channel_class("rice")
 
