@@ -171,22 +171,49 @@ class Sender:
         if self.lpips and source.features and features:
             distance = round(self.lpips.distance(source.features, features).item(), 4)
         protection = self.transmitters[0].protection
-        return {
-            "photo": printable(source.photo.path.name),
-            "size": self.size,
-            "n": source_numbers(self.size),
-            "k": header.k,
-            "complex_symbols": header.k // 2,
-            "ratio": ratio_text(header.k, self.size),
-            "snr_db": snr_db,
-            "channel": self.channel_name,
-            "layers": list(header.layers),
-            "hidden": list(protection.hidden) if protection else [],
-            "privacy": str(self.privacy.mode) if self.privacy else None,
-            "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
-            "lpips_alex": distance,
-            "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
-        }
+        return report_row(
+            source.photo.path.name,
+            self.size,
+            header,
+            snr_db,
+            self.channel_name,
+            protection.hidden if protection else (),
+            self.privacy.mode if self.privacy else None,
+            quality,
+            distance,
+            seconds,
+        )
+
+
+def report_row(
+    photo: str,
+    size: int,
+    header: Header,
+    snr_db: float,
+    channel: str,
+    hidden: tuple[str, ...],
+    mode: str | None,
+    psnr_db: float,
+    lpips_alex: float | None,
+    seconds: dict[str, float],
+) -> dict:
+    """A row of the report: one photo after one channel."""
+    return {
+        "photo": printable(photo),
+        "size": size,
+        "n": source_numbers(size),
+        "k": header.k,
+        "complex_symbols": header.k // 2,
+        "ratio": ratio_text(header.k, size),
+        "snr_db": snr_db,
+        "channel": channel,
+        "layers": list(header.layers),
+        "hidden": list(hidden),
+        "privacy": None if mode is None else str(mode),
+        "psnr_db": round(psnr_db, 3) if math.isfinite(psnr_db) else None,
+        "lpips_alex": lpips_alex,
+        "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
+    }
 
 
 def send_photos(
