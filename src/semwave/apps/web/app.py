@@ -19,6 +19,7 @@ from semwave import __version__
 from semwave.air.files import signal_bytes
 from semwave.apps.web import live
 from semwave.apps.web.asked import (
+    Example,
     Failure,
     Framing,
     Health,
@@ -171,11 +172,16 @@ def _add_page(app: FastAPI) -> None:
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
+    @app.get("/examples")
+    async def examples() -> list[Example]:
+        """Pictures to try: faces that the model made up, and the astronaut."""
+        return list(EXAMPLES)
+
     @app.get("/examples/{number}", response_class=Response, responses=_file("image/jpeg") | NOT_KEPT)
     async def example(number: int, service: Serving, request: Request) -> Response:
-        """A made-up face, which is nobody's."""
-        if not 0 <= number < EXAMPLES:
-            raise HTTPException(404, f"the examples have the numbers 0 to {EXAMPLES - 1}")
+        """The picture of an example."""
+        if not 0 <= number < len(EXAMPLES):
+            raise HTTPException(404, f"the examples have the numbers 0 to {len(EXAMPLES) - 1}")
         if number not in service.examples:
             await service.work(lambda studio: service.example(studio, number), request)
         return Response(service.examples[number], media_type="image/jpeg")

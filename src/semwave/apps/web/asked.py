@@ -145,6 +145,14 @@ class ViewAnswer(SendAnswer):
     private: str | None = Field(description="1 where the photograph was not read, 128 x 128 bytes in base64.")
 
 
+class Example(BaseModel):
+    """A picture to try."""
+
+    number: int
+    name: str
+    aligned: bool
+
+
 class PhotoAnswer(BaseModel):
     """A photograph in the frame, kept for the page for a while under a name that nobody can guess."""
 

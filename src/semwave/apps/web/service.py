@@ -84,7 +84,7 @@ class Service:
         return self._studio
 
     def example(self, studio: Studio, number: int) -> bytes:
-        """A made-up face as JPEG, drawn once."""
+        """The file of an example, a JPEG, made once."""
         if number not in self.examples:
             self.examples[number] = images.encode_image(studio.example(number), ".jpg")
         return self.examples[number]
@@ -117,8 +117,8 @@ class Service:
     def _start(self) -> None:
         try:
             studio = self.load()
-            for number in range(EXAMPLES):
-                self.example(studio, number)
+            for example in EXAMPLES:
+                self.example(studio, example.number)
             self._studio = studio
         except SemwaveError as error:
             self._failure = str(error)

@@ -27,7 +27,7 @@ from semwave.air.iq import to_complex
 from semwave.air.seeds import noise_generator
 from semwave.air.transports import transport
 from semwave.apps.send import report_row
-from semwave.apps.web.asked import Framing, Receiving, Sending, default_k
+from semwave.apps.web.asked import Example, Framing, Receiving, Sending, default_k
 from semwave.errors import SemwaveError
 from semwave.pictures import images
 from semwave.pictures.metrics import LPIPS, psnr
@@ -43,7 +43,10 @@ LABELS = 128
 MOST_SCENES, MOST_TRANSMITTERS = 4, 16
 SHOWN_SYMBOLS = 2048
 """Complex symbols in the picture of the constellation."""
-EXAMPLES = 6
+FACES = 5
+EXAMPLES = tuple(Example(number=i, name=f"made-up face {i + 1}", aligned=True) for i in range(FACES)) + (
+    Example(number=FACES, name="astronaut", aligned=False),
+)
 Made = TypeVar("Made")
 
 
@@ -141,7 +144,11 @@ class Studio:
 
     @torch.no_grad()
     def example(self, number: int) -> np.ndarray:
-        """A made-up face uint8 (size, size, 3), the same one for the same ``number``."""
+        """The picture, uint8 (H, W, 3), of :data:`EXAMPLES` with this ``number``; faces are made up by the model."""
+        if number == FACES:
+            from skimage.data import astronaut
+
+            return astronaut()
         codes = self.model.sample(1, torch.Generator().manual_seed(number))
         return images.to_uint8(self.model.generate(codes, self.model.config.size).image[0])
 
