@@ -44,7 +44,8 @@ MOST_SCENES, MOST_TRANSMITTERS = 4, 16
 SHOWN_SYMBOLS = 2048
 """Complex symbols in the picture of the constellation."""
 FACES = 5
-EXAMPLES = tuple(Example(number=i, name=f"made-up face {i + 1}", aligned=True) for i in range(FACES)) + (
+EXAMPLES = (
+    *(Example(number=i, name=f"made-up face {i + 1}", aligned=True) for i in range(FACES)),
     Example(number=FACES, name="astronaut", aligned=False),
 )
 Made = TypeVar("Made")

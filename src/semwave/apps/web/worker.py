@@ -46,8 +46,18 @@ class Worker(Places):
 
     async def run(self, job: Callable[[], Result]) -> Result:
         """What ``job`` gives, in the thread. Who is cancelled while waiting is never worked on."""
-        return await asyncio.wrap_future(self._thread.submit(job))
+        return await asyncio.wrap_future(self._thread.submit(_contained, job))
 
     def stop(self) -> None:
         """End after the job at hand."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def _contained(job: Callable[[], Result]) -> Result:
+    """What ``job`` gives. What would end a thread must not end the service."""
+    try:
+        return job()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"a job ended with {type(error).__name__}") from error
