@@ -18,12 +18,15 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from semwave.apps.web.asked import Sending
+from semwave.apps.web.quick import QuickModel
 from semwave.apps.web.service import Service
 from semwave.apps.web.studio import Photograph, Studio, constellation
 from semwave.apps.web.tracking import Tracker
 from semwave.apps.web.worker import Busy
 from semwave.errors import SemwaveError
+from semwave.model import FaceModel
 from semwave.pictures import images
+from semwave.types import Model
 
 SIZE = 256
 """Pixels of a live picture, or the smallest that the model draws."""
@@ -57,7 +60,7 @@ async def serve(socket: WebSocket, service: Service) -> None:
 
 
 async def _answer_frames(socket: WebSocket, service: Service) -> None:
-    newest, arrived, tracker = Newest(), asyncio.Event(), Tracker()
+    newest, arrived, chain = Newest(), asyncio.Event(), Chain()
     reading = asyncio.create_task(_read(socket, newest, arrived))
     try:
         while not reading.done():
@@ -70,7 +73,7 @@ async def _answer_frames(socket: WebSocket, service: Service) -> None:
             if data is None:
                 continue
             try:
-                answer = await service.work(lambda studio, job=(data, asked): frame(studio, tracker, *job))
+                answer = await service.work(lambda studio, job=(data, asked): chain.frame(studio, *job))
             except SemwaveError as error:
                 answer = {"error": str(error)}, b"", b""
             await socket.send_bytes(_packed(number, *answer))
@@ -101,22 +104,39 @@ async def _read(socket: WebSocket, newest: Newest, arrived: asyncio.Event) -> No
         arrived.set()
 
 
-def frame(studio: Studio, tracker: Tracker, data: bytes, asked: Sending) -> tuple[dict, bytes, bytes]:
-    """What became of a frame: figures, the face sent and the face received as JPEG."""
-    start = perf_counter()
-    size = SIZE if SIZE in studio.model.config.sizes else min(studio.model.config.sizes)
-    photo = Photograph(tracker.face(_picture(data), size), "", None, {"align": perf_counter() - start})
-    result = studio.send(photo, asked)
-    figures = {
-        "seconds": perf_counter() - start,
-        "stages": result.row["seconds"],
-        "psnr_db": result.row["psnr_db"],
-        "k": result.row["k"],
-        "snr_db": asked.snr_db,
-        "size": size,
-        "symbols": constellation(result.soft),
-    }
-    return figures, images.encode_image(photo.pixels, ".jpg"), images.encode_image(result.picture, ".jpg")
+class Chain:
+    """The chain for the frames of one camera, which remembers the last one."""
+
+    def __init__(self):
+        self.tracker = Tracker()
+        self._studio: Studio | None = None
+        self._kind: tuple | None = None
+
+    def frame(self, studio: Studio, data: bytes, asked: Sending) -> tuple[dict, bytes, bytes]:
+        """What became of a frame: figures, the face sent and the face received as JPEG."""
+        start, sizes = perf_counter(), studio.model.config.sizes
+        size = SIZE if SIZE in sizes else min(sizes)
+        photo = Photograph(self.tracker.face(_picture(data), size), "", None, {"align": perf_counter() - start})
+        result = self._studio_for(studio.model, asked).send(photo, asked)
+        figures = {
+            "seconds": perf_counter() - start,
+            "stages": result.row["seconds"],
+            "psnr_db": result.row["psnr_db"],
+            "k": result.row["k"],
+            "snr_db": asked.snr_db,
+            "size": size,
+            "symbols": constellation(result.soft),
+        }
+        return figures, images.encode_image(photo.pixels, ".jpg"), images.encode_image(result.picture, ".jpg")
+
+    def _studio_for(self, model: Model, asked: Sending) -> Studio:
+        """One that goes on from the last frame, where nothing is hidden and the face was not looked for anew."""
+        goes_on = asked.privacy is None and isinstance(model, FaceModel) and len(model.corrections.steps) > 0
+        kind = goes_on, self.tracker.found if goes_on else 0
+        if self._studio is None or self._kind != kind:
+            self._kind = kind
+            self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
+        return self._studio
 
 
 def _picture(data: bytes) -> np.ndarray:

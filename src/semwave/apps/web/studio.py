@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ from semwave.privacy.photo import framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
-from semwave.types import Generative, Scene, Signal, Soft
+from semwave.types import Generative, Model, Scene, Signal, Soft
 
 NAME = "photo"
 """What errors, reports and seeds call a photograph that came without a file's name."""
@@ -86,7 +86,7 @@ class Studio:
     ``lpips`` is LPIPS(alex), or None to leave it out.
     """
 
-    def __init__(self, model: Generative, lpips: LPIPS | None = None):
+    def __init__(self, model: Model, lpips: LPIPS | None = None):
         self.model, self.lpips = model, lpips
         # One with privacy reads its knowledge base from the disk.
         self._transmitter = lru_cache(MOST_TRANSMITTERS)(
@@ -150,8 +150,9 @@ class Studio:
             from skimage.data import astronaut
 
             return astronaut()
-        codes = self.model.sample(1, torch.Generator().manual_seed(number))
-        return images.to_uint8(self.model.generate(codes, self.model.config.size).image[0])
+        model = cast(Generative, self.model)
+        codes = model.sample(1, torch.Generator().manual_seed(number))
+        return images.to_uint8(model.generate(codes, model.config.size).image[0])
 
     @torch.no_grad()
     def compared(self, photo: Photograph, picture: np.ndarray) -> tuple[float, float | None]:

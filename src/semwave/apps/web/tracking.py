@@ -21,11 +21,11 @@ SLOWEST = 0.15
 
 
 class Tracker:
-    """Finds the face again where it was."""
+    """Finds the face again where it was. ``found`` counts how often it had to be looked for anew."""
 
     def __init__(self):
         self.frame: Frame | None = None
-        self._since = 0
+        self._since = self.found = 0
 
     def face(self, picture: np.ndarray, size: int) -> np.ndarray:
         """The face in ``picture``, uint8 (H, W, 3), as uint8 (size, size, 3).
@@ -39,7 +39,7 @@ class Tracker:
             if found is not None:
                 self.frame = smoothed(self.frame, found)
                 return align.crop(picture, self.frame, size)
-        self.frame, self._since = None, 0
+        self.frame, self._since, self.found = None, 0, self.found + 1
         faces = align.find_upright(picture)
         if not faces:
             raise SemwaveError("no face found; look into the camera, in good light")
