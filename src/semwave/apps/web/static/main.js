@@ -100,6 +100,7 @@ function showFigures(result, milliseconds) {
   const parts = [`<strong>PSNR ${report.psnr_db?.toFixed(2) ?? "∞"} dB</strong>`];
   if (report.lpips_alex !== null) parts.push(`<strong>LPIPS(alex) ${report.lpips_alex.toFixed(3)}</strong>`);
   parts.push(`k = ${report.k}, ${report.complex_symbols} complex symbols, k/n = ${report.ratio}`);
+  if (report.hidden.length) parts.push(`hidden: ${report.hidden.join(", ")} (${report.privacy})`);
   parts.push(`${report.snr_db} dB`, `<span id="took">${Math.round(milliseconds)} ms</span>`);
   $("figures").innerHTML = parts.join(" · ");
   showReceived(result.symbols, result.received_snr_db);
