@@ -2,6 +2,8 @@
 
 const TRIES = 12;
 const PAUSE_MS = 300;
+const RESTARTS = 3;
+const RESTART_MS = 1000;
 
 export class Failed extends Error {
   constructor(message, status) {
@@ -22,6 +24,11 @@ async function ask(path, options, tries = TRIES) {
   try {
     answer = await fetch(path, options);
   } catch {
+    // A service that crashed is started again within seconds.
+    if (tries > TRIES - RESTARTS) {
+      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      return ask(path, options, tries - 1);
+    }
     throw new Failed("the service does not answer; is “semwave serve” still running?", 0);
   }
   if (answer.status === 503 && tries > 1) {
