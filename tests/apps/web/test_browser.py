@@ -225,6 +225,17 @@ def test_what_is_wrong_with_a_file_is_said_beside_it(page):
     expect(page.locator("#view-error")).to_have_text("")
 
 
+def test_a_part_that_cannot_be_hidden_is_not_offered_or_taken_back(page):
+    page.click("#examples button:nth-child(2)")
+    drawn(page)
+    missing = page.locator("#parts button[disabled]")
+    assert "hat" in missing.all_inner_texts()
+    page.evaluate("document.querySelector('#part-hat').disabled = false")
+    page.click("#part-hat")
+    expect(page.locator("#hide-error")).to_contain_text("no hat", timeout=WAIT_MS)
+    assert page.locator("#part-hat").get_attribute("aria-pressed") == "false"
+
+
 def test_files_are_saved(page, tmp_path):
     page.click("#examples button:nth-child(1)")
     drawn(page)

@@ -37,7 +37,7 @@ from semwave.apps.web.asked import (
 from semwave.apps.web.guards import LOOPBACK, Guards
 from semwave.apps.web.others import Other, by_other
 from semwave.apps.web.service import Gone, Service
-from semwave.apps.web.studio import EXAMPLES, Photograph, Result, Studio, base64_of, constellation
+from semwave.apps.web.studio import Photograph, Result, Studio, base64_of, constellation
 from semwave.apps.web.worker import Busy
 from semwave.errors import SemwaveError, printable
 from semwave.pictures import images
@@ -173,17 +173,15 @@ def _add_page(app: FastAPI) -> None:
         return FileResponse(STATIC / "index.html")
 
     @app.get("/examples")
-    async def examples() -> list[Example]:
+    async def examples(request: Request, service: Serving) -> list[Example]:
         """Pictures to try: faces that the model made up, and the astronaut."""
-        return list(EXAMPLES)
+        return await service.tried(request)
 
     @app.get("/examples/{number}", response_class=Response, responses=_file("image/jpeg") | NOT_KEPT)
-    async def example(number: int, service: Serving, request: Request) -> Response:
+    async def example(number: int, request: Request, service: Serving) -> Response:
         """The picture of an example."""
-        if not 0 <= number < len(EXAMPLES):
-            raise HTTPException(404, f"the examples have the numbers 0 to {len(EXAMPLES) - 1}")
-        if number not in service.examples:
-            await service.work(lambda studio: service.example(studio, number), request)
+        if number not in {each.number for each in await service.tried(request)}:
+            raise HTTPException(404, "there is no such example; /examples lists them")
         return Response(service.examples[number], media_type="image/jpeg")
 
     @app.post("/photos", openapi_extra=PICTURE_BODY)

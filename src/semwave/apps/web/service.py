@@ -11,7 +11,7 @@ from starlette.requests import Request
 from semwave import __version__
 from semwave.air.channels import CHANNELS
 from semwave.air.transports import SAMPLED
-from semwave.apps.web.asked import Health, ModelAnswer, default_k, offered_ks
+from semwave.apps.web.asked import Example, Health, ModelAnswer, default_k, offered_ks
 from semwave.apps.web.shelf import Shelf
 from semwave.apps.web.studio import EXAMPLES, Photograph, Studio
 from semwave.apps.web.worker import Places, Worker
@@ -83,11 +83,10 @@ class Service:
             raise SemwaveError(self._failure or "the model is still being loaded; try again in a moment")
         return self._studio
 
-    def example(self, studio: Studio, number: int) -> bytes:
-        """The file of an example, a JPEG, made once."""
-        if number not in self.examples:
-            self.examples[number] = images.encode_image(studio.example(number), ".jpg")
-        return self.examples[number]
+    async def tried(self, request: Request) -> list[Example]:
+        """The examples that the model has, once it is loaded."""
+        await self.work(lambda studio: studio, request)
+        return [example for example in EXAMPLES if example.number in self.examples]
 
     def health(self) -> Health:
         """How the service is."""
@@ -118,7 +117,9 @@ class Service:
         try:
             studio = self.load()
             for example in EXAMPLES:
-                self.example(studio, example.number)
+                with suppress(SemwaveError):  # a checkpoint's model may not make up faces
+                    picture = studio.example(example.number)
+                    self.examples[example.number] = images.encode_image(picture, ".jpg")
             self._studio = studio
         except SemwaveError as error:
             self._failure = str(error)

@@ -61,10 +61,30 @@ export class Controls {
   }
 
   toggle(part) {
-    const hidden = !this.parts.delete(part);
-    if (hidden) this.parts.add(part);
-    $(`part-${part}`).setAttribute("aria-pressed", hidden);
+    this.#hide(part, !this.parts.has(part));
+    this.toggled = part;
     this.change("hide");
+  }
+
+  /** Take back the last part that was hidden: the service refused it. */
+  takeBack() {
+    if (this.toggled) this.#hide(this.toggled, false);
+  }
+
+  /** Offer the parts that are in a photograph; `labels` are their numbers, null where nobody knows. */
+  offerParts(labels) {
+    const there = labels && new Set(labels);
+    this.model.parts.forEach((part, number) => {
+      const missing = Boolean(there) && !there.has(number);
+      $(`part-${part}`).disabled = missing;
+      if (missing) this.#hide(part, false);
+    });
+  }
+
+  #hide(part, hidden) {
+    if (hidden) this.parts.add(part);
+    else this.parts.delete(part);
+    $(`part-${part}`).setAttribute("aria-pressed", hidden);
   }
 
   #on(id, field, say) {

@@ -43,7 +43,9 @@ async function take(blob, aligned, name) {
     state.photo = { ...photo, blob, aligned, name: name.replace(/\.[^.]*$/, "") };
     say("source-note", photo.note);
     view.show({ sent: URL.createObjectURL(api.blob(photo.sent, "image/png")) });
-    view.setParts(photo.labels && api.bytes(photo.labels), controls.model.parts);
+    const labels = photo.labels && api.bytes(photo.labels);
+    view.setParts(labels, controls.model.parts);
+    controls.offerParts(labels);
     for (const id of ["separation", "deep-jscc"]) clearOther(id);
     hatch();
     await redraw("photo", false);
@@ -74,13 +76,19 @@ async function drawn(field, draft) {
   try {
     const result = await viewed(asked);
     for (const id of new Set(Object.values(ERRORS))) say(id);
-    Object.assign(state, { result, asked });
+    Object.assign(state, { result, asked, failing: null });
     view.show({ received: URL.createObjectURL(api.blob(result.received, result.media_type)) });
     showFigures(result, performance.now() - start);
     for (const id of ["save-picture", "save-symbols", "save-report", "compare"]) $(id).disabled = draft;
     hatch();
   } catch (error) {
-    say(ERRORS[field] ?? "view-error", error.message);
+    // What is wrong stays wrong until something works again, whatever is dragged meanwhile.
+    state.failing ??= field;
+    say(ERRORS[state.failing] ?? "view-error", error.message);
+    if (state.failing !== "hide") return;
+    controls.takeBack();
+    state.failing = null;
+    hatch();
   }
 }
 
