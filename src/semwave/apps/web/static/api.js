@@ -15,6 +15,7 @@ export class Failed extends Error {
 /** Words of the command, said as the page says them. */
 function inWords(message) {
   return message
+    .replace(/^the picture: /, "")
     .replaceAll("and --no-align", "and tick “aligned square face already”")
     .replace(/; --face \d+ takes the next/, "");
 }
