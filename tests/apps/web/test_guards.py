@@ -12,6 +12,11 @@ from semwave.apps.web.app import create_app
 from semwave.apps.web.guards import Guards
 
 LIVE = "ws://localhost:8512/live"
+SCOPE = {
+    "type": "http", "http_version": "1.1", "method": "POST", "path": "/send", "raw_path": b"/send", "query_string": b"",
+    "headers": [(b"host", b"localhost"), (b"content-length", b"10")], "root_path": "", "scheme": "http",
+}  # fmt: skip
+"""A request whose body is still to come."""
 TOKEN = "a-token-of-the-tests"
 
 
@@ -66,13 +71,23 @@ def test_a_body_that_does_not_come_is_not_waited_for(app, monkeypatch):
         sent.append(message)
 
     async def ask():
-        headers = [(b"host", b"localhost"), (b"content-length", b"10")]
-        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/send", "raw_path": b"/send",
-                 "query_string": b"", "headers": headers, "root_path": "", "scheme": "http"}  # fmt: skip
-        await app(scope, never, keep)
+        await app(SCOPE, never, keep)
 
     asyncio.run(asyncio.wait_for(ask(), 10))
     assert sent[0]["status"] == 408
+
+
+def test_who_hangs_up_while_sending_leaves_its_place(app, service):
+    sent = []
+
+    async def hang_up():
+        return {"type": "http.disconnect"}
+
+    async def keep(message):
+        sent.append(message)
+
+    asyncio.run(app(SCOPE, hang_up, keep))
+    assert sent[0]["status"] == 499 and service.worker.waiting == 0
 
 
 @pytest.mark.parametrize("path", ["/", "/static/main.js", "/models", "/nothing", "/photos/x/view"])

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteError
+from starlette.requests import ClientDisconnect
 
 from semwave import __version__
 from semwave.air.files import signal_bytes
@@ -282,6 +283,7 @@ def _answer_failures(app: FastAPI) -> None:
         return failed(503, "there is not enough memory for this now; try again, or a smaller picture")
 
     @app.exception_handler(Gone)
+    @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, error: Exception) -> JSONResponse:
         return failed(GONE_STATUS, "nobody waits for this")
 
