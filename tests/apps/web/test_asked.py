@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import pytest
-from linear_model import CONFIG
 
 from semwave.apps.web.asked import STOPS, Sending, default_k, offered_ks
 from semwave.errors import SemwaveError
@@ -26,8 +25,17 @@ def test_a_slider_over_any_k_has_stops_at_equal_ratios():
     assert all(1.01 < b / a < 1.07 for a, b in pairwise(ks))
 
 
+class TwoKs:
+    """A configuration that offers two k."""
+
+    def layers(self, k):
+        if k not in (256, 512):
+            raise SemwaveError("not offered")
+        return ("codes",)
+
+
 def test_of_two_ks_the_slider_has_both():
-    assert offered_ks(CONFIG) == (256, 2560)
+    assert offered_ks(TwoKs()) == (256, 512) and default_k(TwoKs()) == 512
 
 
 def test_the_same_privacy_is_found_again():
