@@ -53,7 +53,9 @@ def test_who_hangs_up_is_not_worked_on(app, service, model, picture, monkeypatch
 
     async def ask():
         async with service.running(), asking(app) as client:
-            posts = [asyncio.create_task(client.post("/send?aligned=true", content=picture)) for _ in range(5)]
+            posts = [asyncio.create_task(client.post("/send?aligned=true", content=picture))]
+            await asyncio.sleep(0.5)  # it is being worked on
+            posts += [asyncio.create_task(client.post("/send?aligned=true", content=picture)) for _ in range(4)]
             while service.worker.waiting < 5:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.2)
