@@ -1,4 +1,5 @@
 # make demo: send a photograph over a noisy channel.  make test: lint, check types and test.
+# make test-web: drive the page in Chromium (make web-tools installs it, on Debian, as root).
 # make fuzz SECONDS=60: change files for so long and have every reader read them.  All set up .venv first.
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test fuzz docs sums air-tools clean
+.PHONY: demo test test-web fuzz docs sums air-tools web-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -16,12 +17,17 @@ demo: $(READY)
 	@echo "received:             $(DEMO)/astronaut.received.png"
 	@echo "sent beside received: $(DEMO)/astronaut.comparison.png"
 	@echo "report:               $(DEMO)/report.json"
+	@echo "the same as a page:   $(BIN)/semwave serve"
 
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check --output-format min-text
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --dist loadfile
+
+# What a user does on the page. "make test" runs these too, where Chromium is there.
+test-web: $(READY)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -rs tests/apps/web
 
 SECONDS ?= 60
 
@@ -46,6 +52,10 @@ sums:
 # GNU Radio, headless, for the tests of the air and examples/gnuradio; Debian or Ubuntu, as root.
 air-tools:
 	apt-get install --yes --no-install-recommends gnuradio
+
+# Chromium for the tests of the page; Debian or Ubuntu, as root.
+web-tools:
+	apt-get install --yes --no-install-recommends chromium
 
 clean:
 	rm -rf .venv out build src/*.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -101,7 +101,7 @@ def test_tiny_and_thin_pictures_have_no_face(shape):
 
 
 def test_a_face_that_only_the_cnn_sees(monkeypatch):
-    monkeypatch.setattr(alignment, "_find_by_hog", lambda _: None)
+    monkeypatch.setattr(alignment, "find_upright", lambda _: None)
     assert distance(find_frame(ASTRONAUT), WHOLE) < 0.03
 
 

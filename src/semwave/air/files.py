@@ -62,11 +62,20 @@ def write_soft(path: Path | str, received: Soft) -> None:
     _write(path, {"iq": iq, "noise": received.noise}, received.header)
 
 
+def signal_bytes(signal: Signal) -> bytes:
+    """What :func:`write_signal` writes as .safetensors. Raises :class:`SemwaveError` for a signal without a header."""
+    return _bytes("the signal", {"iq": torch.view_as_real(signal.iq)}, signal.header)
+
+
 def _write(path: Path, tensors: dict[str, Tensor], header: Header | None) -> None:
+    write_bytes(path, _bytes(path, tensors, header))
+
+
+def _bytes(name: Path | str, tensors: dict[str, Tensor], header: Header | None) -> bytes:
     if header is None:
-        raise SemwaveError(f"{path}: the symbols have no header, so nobody could read them")
+        raise SemwaveError(f"{name}: the symbols have no header, so nobody could read them")
     metadata = {METADATA: json.dumps(asdict(header))}
-    write_bytes(path, save({name: tensor.float().contiguous() for name, tensor in tensors.items()}, metadata))
+    return save({name: tensor.float().contiguous() for name, tensor in tensors.items()}, metadata)
 
 
 def read_header(path: Path | str) -> Header:

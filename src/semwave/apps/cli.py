@@ -15,6 +15,7 @@ from semwave import __version__
 from semwave.apps import air, chain, evaluate, measuring, privacy, setup, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
+from semwave.apps.web.command import serve
 from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, LOWEST_K, MODELS, config_of, verify_weights
 
@@ -92,7 +93,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
 )
-for command in (chain.send, chain.transmit, chain.receive, measuring.bench, measuring.compare, evaluate.evaluate):
+for command in (chain.send, chain.transmit, chain.receive, serve):
+    app.command()(command)
+for command in (measuring.bench, measuring.compare, evaluate.evaluate):
     app.command()(command)
 app.command()(setup.setup)
 app.add_typer(air.app, name="air")

@@ -175,22 +175,49 @@ class Sender:
             for backbone, lpips in self.lpips.items()
         }
         protection = self.transmitters[0].protection
-        return {
-            "photo": printable(source.photo.path.name),
-            "size": self.size,
-            "n": source_numbers(self.size),
-            "k": header.k,
-            "complex_symbols": header.k // 2,
-            "ratio": ratio_text(header.k, self.size),
-            "snr_db": snr_db,
-            "channel": self.channel_name,
-            "layers": list(header.layers),
-            "hidden": list(protection.hidden) if protection else [],
-            "privacy": str(self.privacy.mode) if self.privacy else None,
-            "psnr_db": round(quality, 3) if math.isfinite(quality) else None,
-            **{f"lpips_{backbone}": distances.get(backbone) for backbone in REPORTED},
-            "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
-        }
+        return report_row(
+            source.photo.path.name,
+            self.size,
+            header,
+            snr_db,
+            self.channel_name,
+            protection.hidden if protection else (),
+            self.privacy.mode if self.privacy else None,
+            quality,
+            {backbone: distances.get(backbone) for backbone in REPORTED},
+            seconds,
+        )
+
+
+def report_row(
+    photo: str,
+    size: int,
+    header: Header,
+    snr_db: float,
+    channel: str,
+    hidden: tuple[str, ...],
+    mode: str | None,
+    psnr_db: float,
+    distances: Mapping[str, float | None],
+    seconds: dict[str, float],
+) -> dict:
+    """A row of the report: one photo after one channel."""
+    return {
+        "photo": printable(photo),
+        "size": size,
+        "n": source_numbers(size),
+        "k": header.k,
+        "complex_symbols": header.k // 2,
+        "ratio": ratio_text(header.k, size),
+        "snr_db": snr_db,
+        "channel": channel,
+        "layers": list(header.layers),
+        "hidden": list(hidden),
+        "privacy": None if mode is None else str(mode),
+        "psnr_db": round(psnr_db, 3) if math.isfinite(psnr_db) else None,
+        **{f"lpips_{backbone}": distance for backbone, distance in distances.items()},
+        "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
+    }
 
 
 def send_photos(

@@ -99,14 +99,14 @@ def choose_face(image: np.ndarray, number: int | None = None) -> Choice:
     """
     faces = find_faces(image)
     if number is not None and number > len(faces):
-        faces = _apart([*faces, *(_find_by_hog(image, every=True) or ())])
+        faces = _apart([*faces, *(find_upright(image, every=True) or ())])
     if not faces:
         raise SemwaveError(NOT_FOUND)
     if not 1 <= (number or 1) <= len(faces):
         raise SemwaveError(f"there is no face {number}; {len(faces)} found, --face takes 1 to {len(faces)}")
     frame = faces[(number or 1) - 1]
     for _ in range(2):
-        frame = _looked_at(image, frame)
+        frame = looked_at(image, frame)
     if number is not None or len(faces) == 1:
         return Choice(frame)
     x, y = frame.centre.round().astype(int)
@@ -116,7 +116,7 @@ def choose_face(image: np.ndarray, number: int | None = None) -> Choice:
 def find_faces(image: np.ndarray) -> list[Frame]:
     """Frames of the faces in ``image``, uint8 (H, W, 3), the largest first, before the second look; none if there are
     none. Faces much smaller than the ones found are not looked for."""
-    ways: list[Callable[[np.ndarray], list[Frame] | None]] = [_find_by_hog, _find_turned, _find_by_cnn, _find_small]
+    ways: list[Callable[[np.ndarray], list[Frame] | None]] = [find_upright, _find_turned, _find_by_cnn, _find_small]
     for way in ways:
         if found := way(image):
             return _apart(found)
@@ -132,7 +132,7 @@ def _apart(frames: Iterable[Frame], rank: Callable[[Frame], float] = lambda fram
     return sorted(found, key=lambda frame: -frame.side)
 
 
-def _looked_at(image: np.ndarray, frame: Frame) -> Frame:
+def looked_at(image: np.ndarray, frame: Frame) -> Frame:
     """The frame by landmarks on the face drawn upright in ``frame``."""
     return frame_of(frame.to_photo(_upright_landmarks(crop(image, frame, LOOK_SIZE)) / LOOK_SIZE))
 
@@ -155,7 +155,7 @@ def _unsteadiness(image: np.ndarray, frame: Frame) -> float:
     return between(again, whole) + between(mirrored, again)
 
 
-def _find_by_hog(image: np.ndarray, every: bool = False, sides: Iterable[int] = DETECTION_SIDES) -> list[Frame]:
+def find_upright(image: np.ndarray, every: bool = False, sides: Iterable[int] = DETECTION_SIDES) -> list[Frame]:
     """The faces that the detector confirms when it sees them upright: it errs often on tilted photos. At the coarsest
     scale at which one is large enough for comparable ones to be seen too, or at ``every`` one."""
     longest, sure = max(image.shape[:2]), []
@@ -170,7 +170,7 @@ def _find_by_hog(image: np.ndarray, every: bool = False, sides: Iterable[int] = 
 
 
 def _confirmed(image: np.ndarray, frames: list[Frame]) -> list[Frame]:
-    scores = [_upright_score(image, frame) for frame in frames]
+    scores = [upright_score(image, frame) for frame in frames]
     least = max([CONFIRMED, *(score * SURE for score in scores)])
     return [frame for frame, score in zip(frames, scores, strict=True) if score > least]
 
@@ -191,17 +191,17 @@ def _find_turned(image: np.ndarray) -> list[Frame]:
                 there = frame_of(_landmarks(turned, box))
                 centre = (back @ (there.centre - middle) + origin) / scale
                 found.append(Frame(centre, back @ there.half / scale))
-        looked = [_looked_at(image, frame) for frame in _confirmed(image, found)]
+        looked = [looked_at(image, frame) for frame in _confirmed(image, found)]
         steady = [frame for frame in looked if _unsteadiness(image, frame) < STEADY]
         if steady:
             # Neighbouring turns find the same face; the one that is seen best upright is right.
-            return _apart(steady, lambda frame: -_upright_score(image, frame))
+            return _apart(steady, lambda frame: -upright_score(image, frame))
         if side >= longest:
             break
     return []
 
 
-def _upright_score(image: np.ndarray, frame: Frame) -> float:
+def upright_score(image: np.ndarray, frame: Frame) -> float:
     """The detector's score for a face where it lies in ``frame``; minus infinity if it sees none there."""
     found, scores, _ = _hog_detector().run(crop(image, frame, LOOK_SIZE), 0, CONFIRMED)
     expected = LOOK_SIZE * np.array(LOOK_BOX)
@@ -239,14 +239,14 @@ def _tries(image: np.ndarray, box: Any, scale: float) -> list[tuple[Frame, float
     for degrees in (0, *TURNS):
         sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
         turn = np.array([[cosine, -sine], [sine, cosine]])
-        frames.append(_looked_at(image, Frame(middle - turn @ aside, turn @ np.array([half, 0.0]))))
+        frames.append(looked_at(image, Frame(middle - turn @ aside, turn @ np.array([half, 0.0]))))
     limits = [STEADY, STEADY, *(STEADY_TURNED for _ in TURNS)]
     return [(frame, limit) for frame, limit in zip(frames, limits, strict=True) if frame.side >= 1]
 
 
 def _find_small(image: np.ndarray) -> list[Frame]:
     """Faces of a fiftieth of a large photo's width."""
-    return _find_by_hog(image, sides=(LAST_SIDE,)) if max(image.shape[:2]) > DETECTION_SIDES[-1] else []
+    return find_upright(image, sides=(LAST_SIDE,)) if max(image.shape[:2]) > DETECTION_SIDES[-1] else []
 
 
 def _scaled(image: np.ndarray, scale: float) -> np.ndarray:

@@ -73,25 +73,29 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         SemwaveError: no such file, a folder, empty, not a picture, truncated, or too large.
     """
     path = Path(path)
-    data = _read_bytes(path)
+    return decode_image(_read_bytes(path), path)
+
+
+def decode_image(data: bytes, name: str | os.PathLike) -> np.ndarray:
+    """The picture in the bytes of a file, as :func:`read_image` gives it; errors call it ``name``."""
     with warnings.catch_warnings(), quiet_libraries():
         warnings.simplefilter("ignore")  # Pillow warns of what is either harmless or an error below
         try:
             picture = Image.open(io.BytesIO(data), formats=_formats())
         except Image.DecompressionBombError:
-            raise SemwaveError(_too_many_pixels(path)) from None
+            raise SemwaveError(_too_many_pixels(name)) from None
         except Exception:  # decoders fail on hostile bytes with nearly any exception
             if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and HEIF not in _formats():
-                raise SemwaveError(f"{path}: a HEIC picture; to read it: pip install pillow-heif") from None
-            raise SemwaveError(f"{path}: not a readable picture; give a JPEG, PNG or WebP file") from None
+                raise SemwaveError(f"{name}: a HEIC picture; to read it: pip install pillow-heif") from None
+            raise SemwaveError(f"{name}: not a readable picture; give a JPEG, PNG or WebP file") from None
         with picture:
-            _judge_size(picture, path, len(data))
+            _judge_size(picture, name, len(data))
             try:
                 picture.load()
                 orientation, pixels = _orientation(picture), _to_rgb(picture)
             except Exception:
                 raise SemwaveError(
-                    f"{path}: the picture is truncated or damaged; get an intact copy of the file"
+                    f"{name}: the picture is truncated or damaged; get an intact copy of the file"
                 ) from None
     return np.ascontiguousarray(_upright(pixels, orientation))
 
@@ -129,12 +133,12 @@ def _read_bytes(path: Path) -> bytes:
         raise SemwaveError(f"{path}: cannot be read ({reason}); check its name and permissions") from None
 
 
-def _too_many_pixels(path: Path, size: tuple[int, int] | None = None) -> str:
+def _too_many_pixels(name: str | os.PathLike, size: tuple[int, int] | None = None) -> str:
     what = f"{size[0]} x {size[1]} pixels are too many" if size else "far too many pixels"
-    return f"{path}: {what}, at most {MAX_PIXELS // 10**6} megapixels are read; make the picture smaller"
+    return f"{name}: {what}, at most {MAX_PIXELS // 10**6} megapixels are read; make the picture smaller"
 
 
-def _judge_size(picture: Image.Image, path: Path, kept: int) -> None:
+def _judge_size(picture: Image.Image, path: str | os.PathLike, kept: int) -> None:
     """Have ``picture`` decoded at a size for which memory is enough beside the ``kept`` bytes of its file.
 
     Raises:
@@ -272,7 +276,7 @@ def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
     Raises:
         SemwaveError: the place cannot be written to.
     """
-    write_bytes(path, _encoded(image, ".png"))
+    write_bytes(path, encode_image(image, ".png"))
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
@@ -285,10 +289,11 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in WRITTEN and kind_of(path) != STREAM:
         raise SemwaveError(f"{path}: pictures are written as {', '.join(WRITTEN)}; end the name so")
-    write_bytes(path, _encoded(image, suffix))
+    write_bytes(path, encode_image(image, suffix))
 
 
-def _encoded(image: np.ndarray, suffix: str) -> bytes:
+def encode_image(image: np.ndarray, suffix: str) -> bytes:
+    """The bytes of a file of a uint8 image (H, W, 3) or (H, W) in the format of ``suffix`` (:data:`WRITTEN`)."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, **WRITTEN.get(suffix, WRITTEN[".png"]))
     return buffer.getvalue()
