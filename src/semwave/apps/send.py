@@ -4,7 +4,6 @@ read, align -> invert -> encode ~~ channel ~~> decode -> draw -> pictures and a 
         once a photo        |  for every k   |  for every SNR
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -18,10 +17,11 @@ from rich.table import Table
 from torch import Tensor
 
 from semwave.air.iq import checked_snr
-from semwave.air.ratio import ratio_text, snr_text, source_numbers
+from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
 from semwave.air.transports import check_channel, transport
 from semwave.apps.options import REPORTED
+from semwave.apps.report import report_row
 from semwave.errors import SemwaveError, printable
 from semwave.pictures import files, images
 from semwave.pictures.console import bars
@@ -187,37 +187,6 @@ class Sender:
             {backbone: distances.get(backbone) for backbone in REPORTED},
             seconds,
         )
-
-
-def report_row(
-    photo: str,
-    size: int,
-    header: Header,
-    snr_db: float,
-    channel: str,
-    hidden: tuple[str, ...],
-    mode: str | None,
-    psnr_db: float,
-    distances: Mapping[str, float | None],
-    seconds: dict[str, float],
-) -> dict:
-    """A row of the report: one photo after one channel."""
-    return {
-        "photo": printable(photo),
-        "size": size,
-        "n": source_numbers(size),
-        "k": header.k,
-        "complex_symbols": header.k // 2,
-        "ratio": ratio_text(header.k, size),
-        "snr_db": snr_db,
-        "channel": channel,
-        "layers": list(header.layers),
-        "hidden": list(hidden),
-        "privacy": None if mode is None else str(mode),
-        "psnr_db": round(psnr_db, 3) if math.isfinite(psnr_db) else None,
-        **{f"lpips_{backbone}": distance for backbone, distance in distances.items()},
-        "seconds": {stage: round(time, 4) for stage, time in seconds.items()},
-    }
 
 
 def send_photos(

@@ -26,7 +26,7 @@ from semwave.air.files import SUFFIX, read_soft
 from semwave.air.iq import to_complex
 from semwave.air.seeds import noise_generator
 from semwave.air.transports import transport
-from semwave.apps.send import report_row
+from semwave.apps.report import report_row
 from semwave.apps.web.asked import Example, Framing, Receiving, Sending
 from semwave.errors import SemwaveError
 from semwave.pictures import images
