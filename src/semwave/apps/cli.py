@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import air, chain, evaluate, measuring, privacy, setup, train
+from semwave.apps import air, chain, evaluate, export, measuring, privacy, setup, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.apps.web.command import serve
@@ -98,6 +98,7 @@ for command in (chain.send, chain.transmit, chain.receive, serve):
 for command in (measuring.bench, measuring.compare, evaluate.evaluate):
     app.command()(command)
 app.command()(setup.setup)
+app.command()(export.export)
 app.add_typer(air.app, name="air")
 app.add_typer(train.app, name="train")
 app.add_typer(privacy.knowledge, name="knowledge")

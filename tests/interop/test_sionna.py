@@ -6,7 +6,7 @@ from sionna.phy.block import Block
 from sionna.phy.channel import AWGN, FlatFadingChannel, RayleighBlockFading
 
 from semwave import Receiver, SemwaveError, Transmitter, air
-from semwave.blocks import ReceiverBlock, TransmitterBlock
+from semwave.interop.sionna import ReceiverBlock, TransmitterBlock
 from semwave.pictures.metrics import psnr
 
 

@@ -1,0 +1,1 @@
+"""Other people's worlds: links of Sionna, runtimes for graphs."""
