@@ -76,7 +76,7 @@ class FaceModel(nn.Module):
         self.flow = CodeFlow(config.flow, layout) if config.flow else IdentityFlow()
         self.codec = new_codec(config.codec, layout)
         self.residual = Residual(config.residual) if config.residual else None
-        self.plans: dict[tuple, Plan] = {}
+        self.plans: dict[tuple[int, bool], tuple[tuple, Plan]] = {}
         self.folders: tuple[Path, ...] = ()
         self.eval()
 
@@ -105,17 +105,17 @@ class FaceModel(nn.Module):
 
     def plan(self, k: int, residual: bool) -> Plan:
         """What ``k`` real symbols carry: codes and, where ``residual``, what they lack."""
-        importance = [self.codec.importance]
         beside = self.residual if residual else None
-        if beside is not None:
-            importance.append(beside.importance)
-        # Versions, because training and loading change what the plan follows from.
-        state = (k, self.codec.deviation._version, beside and beside.deviation._version)
-        if state not in self.plans:
+        # Versions, because training and loading change what the plan follows from; a graph that is exported has none.
+        state = self.codec.deviation._version, beside and beside.deviation._version
+        known, plan = self.plans.get((k, residual), (None, None))
+        if plan is None or (known != state and not torch.compiler.is_exporting()):
             if len(self.plans) >= PLANS_KEPT:
                 self.plans.clear()
-            self.plans[state] = Plan(torch.cat(importance), self.codec.symbols, k)
-        return self.plans[state]
+            parts = [self.codec.importance, *([beside.importance] if beside else [])]
+            plan = Plan(torch.cat(parts), self.codec.symbols, k)
+            self.plans[k, residual] = state, plan
+        return plan
 
     def draw_with(self, config: ModelConfig, generator: Generator) -> "FaceModel":
         """Become the model of ``config``, in which ``generator`` draws the codes; all else stays."""

@@ -13,7 +13,7 @@ from semwave.zoo import DEFAULT
 
 def export(
     out: Annotated[Path, typer.Option(help="The file to write: .onnx, or .pt2 of torch.export.")],
-    k: Annotated[int | None, typer.Option(help="Real symbols a picture (default: the model's largest k).")] = None,
+    k: Annotated[int | None, typer.Option(help="Real symbols a picture (default: the model's own).")] = None,
     size: Size = None,
     model: ModelName = DEFAULT,
 ) -> None:
@@ -23,6 +23,6 @@ def export(
 
     check_outputs([out])
     loaded = load_model(model)
-    k = k or max(loaded.config.ks)
+    k = k or loaded.config.k
     quality = export_receiver(loaded, out, k, size)
     typer.echo(f"{printable(out)}: k = {k}, {quality:.1f} dB from the original's picture")

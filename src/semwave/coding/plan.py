@@ -48,6 +48,10 @@ class Plan:
         self.k, self.codes = k, codes
         self.power = symbol_power(importance[order], float(k), 10 ** (-TRAINING_SNR_DB / 10)).float()
         self.for_codes = order < codes
+        # Where they stand in X; indices, because a graph that is exported takes no masks.
+        self.codes_at, self.coefficients_at = (
+            places.nonzero().flatten() for places in (self.for_codes, ~self.for_codes)
+        )
         self.of_codes, self.of_coefficients = order[self.for_codes], order[~self.for_codes] - codes
         self.code_power, self.coefficient_power = self.power[self.for_codes], self.power[~self.for_codes]
         self.code_energy = float(self.code_power.sum())
@@ -68,9 +72,11 @@ class Plan:
         """X (B, k) of mean square 1 in every image, of what :meth:`sent` gave, ``symbols`` (B, codes), and
         ``coefficients`` (B, the plan's or more) of variance 1, where the plan sends any."""
         x = symbols.new_zeros(len(symbols), self.k)
-        x[:, self.for_codes] = symbols[:, self.of_codes] * self.code_power.sqrt()
+        x[:, self.codes_at] = symbols[:, self.of_codes] * self.code_power.sqrt()
         if coefficients is not None:
-            x[:, ~self.for_codes] = self.limited(coefficients[:, self.of_coefficients] * self.coefficient_power.sqrt())
+            x[:, self.coefficients_at] = self.limited(
+                coefficients[:, self.of_coefficients] * self.coefficient_power.sqrt()
+            )
         return x * x.square().mean(1, keepdim=True).rsqrt()
 
     def limited(self, loud: Tensor) -> Tensor:
@@ -82,15 +88,15 @@ class Plan:
         """Of equalised symbols ``received`` (B, k) with ``noise`` power (B, k), infinite where a symbol was not
         received: the codes' symbols and their noise, (B, codes) each, and the coefficients (B, the plan's), each the
         estimate with the least squared error."""
-        scale = self._scale(received[:, self.for_codes], noise[:, self.for_codes])[:, None]
+        scale = self._scale(received[:, self.codes_at], noise[:, self.codes_at])[:, None]
         # A symbol without power carries nothing; whatever is heard in its place counts for nothing.
         root = (scale * self.code_power).sqrt().clamp_min(1e-6)
-        codes = received[:, self.for_codes] / root
-        codes_noise = torch.where(self.code_power > 0, noise[:, self.for_codes] / root.square(), math.inf)
+        codes = received[:, self.codes_at] / root
+        codes_noise = torch.where(self.code_power > 0, noise[:, self.codes_at] / root.square(), math.inf)
         power = scale * self.coefficient_power
-        trust = power.sqrt() / (power + noise[:, ~self.for_codes])
+        trust = power.sqrt() / (power + noise[:, self.coefficients_at])
         coefficients = received.new_zeros(len(received), self.coefficients)
-        coefficients[:, self.of_coefficients] = received[:, ~self.for_codes] * trust
+        coefficients[:, self.of_coefficients] = received[:, self.coefficients_at] * trust
         return (
             _placed(codes, self.of_codes, self.codes, 0.0),
             _placed(codes_noise, self.of_codes, self.codes, math.inf),
