@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import air, chain, evaluate, measuring, privacy, train
+from semwave.apps import air, chain, evaluate, measuring, people, privacy, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError, printable
@@ -101,6 +101,7 @@ app.add_typer(privacy.knowledge, name="knowledge")
 figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)
 figures.command("paper")(evaluate.draw_paper)
 figures.command("privacy")(privacy.draw_privacy)
+figures.command("people")(people.measure_people)
 app.add_typer(figures, name="figures")
 
 
