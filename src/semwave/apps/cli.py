@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import air, chain, evaluate, export, measuring, privacy, setup, train
+from semwave.apps import air, chain, evaluate, export, measuring, people, privacy, setup, train
 from semwave.apps.options import ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.apps.web.command import serve
@@ -105,6 +105,7 @@ app.add_typer(privacy.knowledge, name="knowledge")
 figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)
 figures.command("paper")(evaluate.draw_paper)
 figures.command("privacy")(privacy.draw_privacy)
+figures.command("people")(people.measure_people)
 app.add_typer(figures, name="figures")
 
 

@@ -5,10 +5,7 @@ data folder -> fitted codecs -> every scheme on every photo -> rows.csv
                                                             -> figures, tables, results.md
 """
 
-import platform
-import subprocess
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -20,9 +17,9 @@ from semwave import model as models
 from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
+from semwave.evaluation.conditions import conditions_of
 from semwave.evaluation.figures import FIGURE_5_SNR_DB, draw_curves, draw_matrix
 from semwave.evaluation.limit import Gap, gaps
-from semwave.evaluation.machine import machine
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.evaluation.registry import CODES_KS, SCHEMES, SWEPT, channels, find_scheme
 from semwave.evaluation.report import results
@@ -204,16 +201,8 @@ def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[
 
 def _conditions(command: str, data: Path, photos: list[Photo], seed: int, align_faces: bool) -> dict[str, str]:
     """What the report says of how it was made."""
-    here = machine()
-    told = digest([file_digest(photo.path) for photo in photos])
-    packages = ("torch", "sionna-no-rt", "Pillow")
     return {
-        "command": f"`{command}`",
-        "code": _commit(),
-        "machine": f"{here['cpu']}, {here['threads']} threads, Python {platform.python_version()}, "
-        + ", ".join(f"{package} {version(package)}" for package in packages),
-        "photographs": f"{len(photos)} of {data.resolve().name} (digest {told}), {SIZE} x {SIZE}, "
-        + ("aligned" if align_faces else "as they are"),
+        **conditions_of(command, data, photos, align_faces),
         "models": ", ".join(f"{name} (digest {weights_digest(name)})" for name in MODELS),
         "codecs fitted on": "generated faces and the photographs of train.txt"
         if (data / "train.txt").is_file()
@@ -221,11 +210,3 @@ def _conditions(command: str, data: Path, photos: list[Photo], seed: int, align_
         "seed": str(seed),
         "SNR": "Es/N0 of a complex symbol; two of the k real symbols make one",
     }
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return f"commit {subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()}"
-    except (OSError, subprocess.CalledProcessError):
-        return f"semwave {version('semwave')}"
