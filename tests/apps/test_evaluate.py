@@ -60,6 +60,7 @@ REFUSED = [
     (["--scheme", "own:Broken"], "needs name, key and send"),
     (["--data", "no/such/folder"], "no such file or folder"),
     (["--limit", "0"], "--limit"),
+    (["--channel", "rician"], "unknown channel 'rician'; schemes are measured over awgn, rayleigh"),
     (["--out", "own.py"], "is not a folder"),
     (["--report", "results"], "ends in .md"),
 ]

@@ -28,6 +28,10 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME", help="A scheme, or your own as module:Name (default: paper, all of the paper's)."),
     ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Measure over this channel alone (default: awgn, rayleigh)."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take this many photos only.")] = None,
     no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned square faces already.")] = False,
     lpips_weights: LpipsWeights = None,
@@ -47,14 +51,17 @@ def evaluate(
     check_outputs([report], [*(photo.path for photo in photos), data / "test.txt", data / "train.txt"], [out])
     check_page(report, TITLE, "--report")
     names = list(dict.fromkeys(scheme or (paper.PAPER,)))
-    options = [*(f"--scheme {name}" for name in scheme or ()), *([f"--limit {limit}"] if limit else [])]
+    options = [*(f"--scheme {name}" for name in scheme or ()), *(f"--channel {name}" for name in channel or ())]
+    options += [f"--limit {limit}"] if limit else []
     options += ["--no-align"] * no_align + [f"--seed {seed}"] * bool(seed)
     command = " ".join(["semwave evaluate --data DATA --lpips-weights LPIPS", *options])
     for name in names:
         paper.check_scheme(name)
+    for name in channel or ():
+        paper.check_channel(name)
     lpips = LPIPS("alex", lpips_weights)
     console = plain_console(stderr=True)
-    failures = paper.evaluate(names, photos, data, out, report, seed, not no_align, lpips, command, console)
+    failures = paper.evaluate(names, photos, data, out, report, seed, not no_align, lpips, command, console, channel)
     typer.echo(f"{printable(report)}, figures in {printable(report.with_suffix(''))}")
     for failure in failures:
         typer.echo(f"semwave: {printable(failure)}", err=True)

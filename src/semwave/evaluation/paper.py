@@ -5,6 +5,7 @@ data folder -> fitted codecs -> every scheme on every photo -> rows.csv
                                                             -> figures, tables, results.md
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 from semwave import model as models
+from semwave.air.channels import CHANNELS
 from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
@@ -51,12 +53,14 @@ def evaluate(
     lpips: LPIPS,
     command: str,
     console: Console,
+    over: Collection[str] | None = None,
 ) -> list[str]:
     """Measure the schemes called ``names`` on ``photos``; write rows, figures and ``report``.
 
     ``data`` is the folder that they come from; its ``train.txt`` is for fitted codecs. The scheme "paper" stands for
-    all that the paper's figures need. ``command`` is what the report says made it. Rows, fitted codecs and pictures are
-    kept in ``out``. Returns a line for every photo that could not be read.
+    all that the paper's figures need. Channels are those in ``over``; all where it is None. ``command`` is what the
+    report says made it. Rows, fitted codecs and pictures are kept in ``out``. Returns a line for every photo that could
+    not be read.
 
     Raises:
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
@@ -65,6 +69,7 @@ def evaluate(
     jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
+    jobs = [job for job in jobs if over is None or job.channel in over]
     rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
     if not rows:
         raise SemwaveError(failures[0])
@@ -94,6 +99,12 @@ def check_scheme(name: str) -> None:
     """Raises :class:`SemwaveError` for a name that no scheme has; one of the user's own is looked for later."""
     if name != PAPER and name not in SCHEMES and ":" not in name:
         find_scheme(name)
+
+
+def check_channel(name: str) -> None:
+    """Raises :class:`SemwaveError` for a channel over which nothing is measured."""
+    if name not in CHANNELS:
+        raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {', '.join(CHANNELS)}")
 
 
 def draw(out: Path, report: Path) -> list[Path]:
