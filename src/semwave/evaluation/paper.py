@@ -195,7 +195,9 @@ def _in_matrix(facts: Facts) -> bool:
 
 def _pictures(jobs: list[Job], folder: Path, seed: int) -> dict[str, list[tuple[str, float, str]]]:
     """Files of the astronaut and of generated faces, as sent and as they arrive over AWGN, relative to ``out``."""
-    shown = [job for job in jobs if job.channel == "awgn" and _in_matrix(facts_of(job.scheme))]
+    shown = [
+        job for job in jobs if job.channel == "awgn" and job.snrs_db == SNRS_DB and _in_matrix(facts_of(job.scheme))
+    ]
     model = models.load_model(DEFAULT)
     random = torch.Generator().manual_seed(seed + 1)
     pictures: dict[str, Tensor] = {"astronaut": images.to_tensor(align.align(astronaut(), SIZE))}
