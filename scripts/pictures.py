@@ -5,11 +5,10 @@ Run it from the root of the checkout: .venv/bin/python scripts/pictures.py
 
 from pathlib import Path
 
-import torch
 from skimage.data import astronaut
 
 from semwave import Receiver, Transmitter
-from semwave.air.channels import CHANNELS
+from semwave.air.channels import AWGN
 from semwave.pictures import align, images
 from semwave.pictures.grid import side_by_side
 
@@ -19,8 +18,7 @@ SNR_DB = 10.0
 
 def send(picture, k):
     """What arrives of ``picture`` (1, 3, 512, 512) over AWGN at 10 dB with k real symbols."""
-    received = CHANNELS["awgn"]()(Transmitter(k=k)(picture).symbols, SNR_DB, torch.Generator().manual_seed(0))
-    return images.to_uint8(Receiver()(received.symbols, received.snr_db)[0])
+    return images.to_uint8(Receiver()(AWGN(SNR_DB, 0)(Transmitter(k=k)(picture)))[0])
 
 
 def main():

@@ -25,7 +25,7 @@ MODELS = "oDPXh"
 """Markers of models, in their order."""
 HELD, ONE_CODEC = "v", "+"
 """Markers of a channel code that is held to one SNR, and of an ideal one after one image codec alone."""
-RATIOS = ((64, "1/12288"), (256, "1/3072"), (1024, "4/3072"), (2560, "10/3072"), (8192, "32/3072"), (32768, "1/24"))
+RATIOS = ((64, "1/12288"), (256, "1/3072"), (2560, "10/3072"), (8192, "32/3072"), (32768, "1/24"))
 WIDTH = 128
 """Of a picture in the matrix, in pixels."""
 
