@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 TRAINING_SNR_DB = 7.5
-"""Es/N0 in dB for which powers are computed, the middle of 0 to 15 dB. Powers for the SNR that there is gain up to 0.4
-dB of PSNR at 0 dB, and nothing from 5 dB on (docs/decisions.md)."""
+"""Es/N0 in dB for which powers are computed, the middle of 0 to 15 dB. Powers for the SNR that there is gain up to 0.5
+dB of PSNR at 0 dB, and next to nothing from 5 dB on (docs/decisions.md)."""
 MOST_ENERGY = 6.0
 """Energy that the coefficients of one image may have, as a multiple of the mean; more is scaled down."""
 SCALE_SPREAD = 0.1
