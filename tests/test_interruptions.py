@@ -21,7 +21,7 @@ from semwave.privacy.knowledge import load_knowledge
 from semwave.zoo import DEFAULT, config_of
 
 TESTS = Path(__file__).parent
-PHOTOS, ROUNDS = 40, 5
+PHOTOS, ROUNDS = 40, 10
 """So many that a run is still going on when a busy machine comes to end it."""
 COMMAND = """
 import sys

@@ -103,4 +103,4 @@ def test_the_claims_of_the_results_are_those_of_their_rows():
         f"| {c.text} | {c.measured} | {'yes' if c.holds else '**no**'} |"
         for c in claims(read_csv(DOCS / "results" / "rows.csv"))
     }
-    assert len(lines) > 40 and lines <= set((DOCS / "results.md").read_text(encoding="utf-8").splitlines())
+    assert len(lines) > 30 and lines <= set((DOCS / "results.md").read_text(encoding="utf-8").splitlines())

@@ -46,4 +46,4 @@ def test_the_lines_of_a_report(rows, tmp_path):
 def test_the_tables_of_the_results_are_those_of_their_rows():
     written = set((DOCS / "results.md").read_text(encoding="utf-8").splitlines())
     lines = list(results(read_csv(DOCS / "results" / "rows.csv"), [], {}, [], [], DOCS))
-    assert len(lines) > 150 and set(lines) <= written
+    assert len(lines) > 120 and set(lines) <= written

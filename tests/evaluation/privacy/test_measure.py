@@ -61,9 +61,11 @@ def test_photos_are_measured_once_and_the_table_is_put_between_its_marks(model, 
         *((FACE, str(mode)) for mode in Mode),
     ]
     for row in rows[1:]:
-        # Hiding changes the eyes, which then are further from the photo's, and little else.
+        # Hiding changes the eyes and little else. In strict mode they are further from the photo's; in the other modes
+        # they are somebody's natural eyes, which may by chance be as near to those of a generated face.
         assert row["change_inside"] > 2 * row["change_outside"]
-        assert row["psnr_inside_hidden"] < row["psnr_inside_plain"] - 1
+        if row["mode"] == str(Mode.strict):
+            assert row["psnr_inside_hidden"] < row["psnr_inside_plain"] - 1
         assert abs(row["psnr_outside_hidden"] - row["psnr_outside_plain"]) < 0.5
         assert row["photo"] == "one" and np.isfinite(row["nats"])
     text = table.read_text()
