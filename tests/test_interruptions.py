@@ -21,7 +21,7 @@ from semwave.privacy.knowledge import load_knowledge
 from semwave.zoo import DEFAULT, config_of
 
 TESTS = Path(__file__).parent
-PHOTOS, ROUNDS = 40, 10
+PHOTOS, ROUNDS = 40, 5
 """So many that a run is still going on when a busy machine comes to end it."""
 COMMAND = """
 import sys
@@ -69,6 +69,8 @@ def start(script, *arguments, limit=None):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "OMP_NUM_THREADS": "1"}
 
     def limited():
+        # What runs in the background of a script has SIGINT ignored, and so have its children.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
