@@ -11,7 +11,7 @@ A package's entry point is imported when its name is asked for, not before.
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -56,13 +56,23 @@ def imported(name: str) -> Any:
     Raises:
         SemwaveError: there is no such module, or nothing of this name in it.
     """
+    return _tried(name, f"'{name}'", lambda found: found)
+
+
+def made(name: str, what: str) -> Any:
+    """What calling "module:Name" gives, ``what`` it is called in messages. Raises as :func:`imported`, and where the
+    call fails."""
+    return _tried(name, f"{what} '{name}'", lambda found: found())
+
+
+def _tried(name: str, called: str, use: Callable[[Any], Any]) -> Any:
     module, _, attribute = name.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return use(getattr(importlib.import_module(module), attribute))
     except SemwaveError:
         raise
     except Exception as error:  # somebody else's code fails in any way
-        raise SemwaveError(f"'{name}' cannot be had: {type(error).__name__}: {error}") from error
+        raise SemwaveError(f"{called} cannot be had: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(Path.cwd()))

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from semwave.coding.blend import FULL, LEAST_K, MOST_K, Blend, Emphasis, knowledge
 from semwave.coding.residual import cosines
-from semwave.pictures.images import COARSE, coarse
+from semwave.pictures.images import COARSE
 from semwave.zoo import LOWEST_K, config_of
 
 
@@ -20,6 +20,11 @@ def smooth(count, seed=0, size=COARSE, width=24):
     spectrum = torch.randn(count, 3, width, width, generator=seeded(seed)) / (1 + torch.arange(width))
     planes = torch.einsum("bcij,ih,jw->bchw", spectrum, rows, rows)
     return 0.2 * planes / planes.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
+def coarse(images):
+    """``images`` (B, 3, S, S) averaged to (B, 3, 64, 64)."""
+    return functional.avg_pool2d(images, images.shape[-1] // COARSE)
 
 
 def told(k, snr_db=10.0, count=1):

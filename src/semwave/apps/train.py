@@ -233,7 +233,6 @@ def channel(
         start_codec(model, coordinates, len(coordinates), probes, seed)
     schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
     distance = LPIPS("alex", lpips_weights)
-    model.save(weights, ("flow", "codec"))
     train_channel(model, photos.images, coordinates, distance, run, schedule, precision)
     model.save(weights, ("flow", "codec"))
 

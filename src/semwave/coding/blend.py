@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from semwave.coding.plan import TRAINING_SNR_DB
 from semwave.pictures.images import COARSE, INPUT
+from semwave.zoo import LOWEST_K
 
-LEAST_K, MOST_K = 64, 32768
+LEAST_K, MOST_K = LOWEST_K, 32768
 FULL = 2 * INPUT
+"""Width and height in pixels of the description, and at which the difference is taken."""
 
 
 def knowledge(k: Tensor, snr_db: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ import math
 import torch
 from torch import Tensor
 
+from semwave.air.iq import unit_power
+
 TRAINING_SNR_DB = 7.5
 """Es/N0 in dB for which powers are computed, the middle of 0 to 15 dB. Powers for the SNR that there is gain up to 0.5
 dB of PSNR at 0 dB, and next to nothing from 5 dB on (docs/decisions.md)."""
@@ -77,7 +79,7 @@ class Plan:
             x[:, self.coefficients_at] = self.limited(
                 coefficients[:, self.of_coefficients] * self.coefficient_power.sqrt()
             )
-        return x * x.square().mean(1, keepdim=True).rsqrt()
+        return unit_power(x)
 
     def limited(self, loud: Tensor) -> Tensor:
         """Coefficients ``loud`` (B, the plan's), with their power, their energy held to :data:`MOST_ENERGY`."""

@@ -15,12 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semwave.coding.blend import Blend, Emphasis
+from semwave.coding.blend import FULL, Blend, Emphasis
 from semwave.generators.memory import channels_last
 from semwave.zoo import ResidualConfig
 
-FULL = 512
-"""Width and height in pixels at which the difference is taken."""
 LUMA_FREQUENCIES, CHROMA_FREQUENCIES = 320, 160
 """Horizontal and vertical frequencies that may be sent of brightness and of colours."""
 COLOURS = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))

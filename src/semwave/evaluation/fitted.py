@@ -31,12 +31,12 @@ from semwave.pictures.console import track
 from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
-from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_snr_db
+from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_k, draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures
 from semwave.training.faces import compose, save_tensors, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
-from semwave.zoo import CODES, LOWEST_K, config_of, weights_digest
+from semwave.zoo import CODES, config_of, weights_digest
 
 KS = (64, 128, 256, 512, 1024, 2560)
 ENDS = (256, KS[-1])
@@ -171,8 +171,7 @@ def fit_codec(
     span = SNR_DB if through_noise else (SILENT_DB, SILENT_DB)
 
     def error(codec: Codec, n: Tensor, random: torch.Generator) -> Tensor:
-        k = 2 * round(LOWEST_K / 2 * (symbols / LOWEST_K) ** torch.rand((), generator=random).item())
-        plan = Plan(codec.importance, symbols, k)
+        plan = Plan(codec.importance, symbols, draw_k(symbols, random))
         noise = noise_power(draw_snr_db(len(n), random, span))[:, None]
         arrived = codec.decode(*plan.over_noise(plan.sent(codec.encode(n)), noise, random))
         return source.errors(n, arrived).mean() / used.sum()

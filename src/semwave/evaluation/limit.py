@@ -17,13 +17,10 @@ from torch import Tensor
 
 from semwave.air.iq import signal
 from semwave.baselines.channel_code import capacity_bits
-from semwave.coding.codec import Codec
+from semwave.coding.codec import JOINT, Codec
 from semwave.coding.plan import Plan
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
-
-JOINT = 0.8
-"""Weight of the covariance of all codes together beside that of each code alone; as in the codec's start."""
 
 
 def variances(known: Tensor, seen: Tensor) -> Tensor:

@@ -12,11 +12,8 @@
 | module:Name             | your own: anything that, called, gives a :class:`~.scheme.Scheme`         |
 """
 
-import importlib
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from semwave.air.channels import CHANNELS
 from semwave.baselines.deep_jscc import LAYOUTS, trained
@@ -24,6 +21,7 @@ from semwave.baselines.separation import HELD_SNR_DB, Ideal, Separation
 from semwave.errors import SemwaveError
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
+from semwave.plugins import made
 from semwave.zoo import CODES, MODELS, config_of, models_with_codes
 
 KS = (256, 2560, 32768)
@@ -76,18 +74,9 @@ def find_scheme(name: str) -> Scheme:
     """
     if name in SCHEMES:
         return SCHEMES[name]()
-    module, separator, attribute = name.partition(":")
-    if not separator:
+    if ":" not in name:
         raise SemwaveError(f"unknown scheme '{name}'; the schemes are {', '.join(SCHEMES)}, or your own as module:Name")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        scheme = getattr(importlib.import_module(module), attribute)()
-    except SemwaveError:
-        raise
-    except Exception as error:  # somebody else's code fails in any way
-        raise SemwaveError(f"scheme '{name}' cannot be had: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
+    scheme = made(name, "scheme")
     if not all(hasattr(scheme, part) for part in ("name", "key", "send")):
         raise SemwaveError(f"'{name}' is not a scheme: it needs name, key and send(image, link)")
     return scheme

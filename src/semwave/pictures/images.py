@@ -240,11 +240,6 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=width > size)
 
 
-def coarse(images: torch.Tensor) -> torch.Tensor:
-    """``images`` (B, 3, S, S), S a multiple of 64, averaged to (B, 3, 64, 64)."""
-    return functional.avg_pool2d(images, images.shape[-1] // COARSE)
-
-
 def visible_at(
     picture: torch.Tensor, visible: torch.Tensor | None, size: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -34,8 +34,8 @@ LPIPS_WEIGHT = 0.5
 def random_plan(model: FaceModel, random: torch.Generator) -> Plan:
     """A plan that ``model`` may have for a signal; with a residual as a rule."""
     if model.residual is None or torch.rand((), generator=random) < CODES_ALONE:
-        return model.plan(min(draw_k(model, random), model.codec.symbols), False)
-    return model.plan(draw_k(model, random), True)
+        return model.plan(min(draw_k(model.config.highest_k, random), model.codec.symbols), False)
+    return model.plan(draw_k(model.config.highest_k, random), True)
 
 
 class _Ends(nn.Module):

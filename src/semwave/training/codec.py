@@ -120,9 +120,9 @@ def start_codec(model: FaceModel, coordinates: Tensor, photos: int, probes: int,
     model.codec.start_linear(n, metric)
 
 
-def draw_k(model: FaceModel, random: torch.Generator) -> int:
-    """An even number of symbols that ``model`` offers, uniform in its logarithm."""
-    span = math.log(model.config.highest_k / LOWEST_K)
+def draw_k(highest: int, random: torch.Generator) -> int:
+    """An even number of symbols from 64 to ``highest``, uniform in its logarithm."""
+    span = math.log(highest / LOWEST_K)
     return 2 * round(LOWEST_K / 2 * math.exp(span * torch.rand((), generator=random).item()))
 
 
@@ -175,7 +175,7 @@ def train_codec(
         quiet = max(0.0, 1 - step / (quiet_share * schedule.steps)) if quiet_share else 0.0
         snr_db = draw_snr_db(len(images), random)
         snr_db = snr_db + quiet * (QUIET_SNR_DB - snr_db)
-        k = draw_k(model, random)
+        k = draw_k(model.config.highest_k, random)
         n, arrived, codes = through_channel(model, model.estimate(images), k, snr_db, random)
         squared, distance = compare(model, lpips, codes[: len(real)], real, {small, size})
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
@@ -209,7 +209,7 @@ def train_detail(
         index = pick(len(photos), schedule.batch - 1, random)
         real = to_float(photos.images[index]).to(device)
         made, truth = batch_of(faces, pick(len(faces["images"]), 1, random))
-        k = draw_k(model, random) if step % 3 else None
+        k = draw_k(model.config.highest_k, random) if step % 3 else None
         snr_db = draw_snr_db(len(real), random)
         with torch.no_grad():
             codes = through_channel(model, coordinates[index].to(device), k, snr_db, random)[-1]

@@ -58,7 +58,7 @@ def train_distilled(
     teacher.requires_grad_(False)
 
     def as_received(coordinates: Tensor, random: torch.Generator) -> Tensor:
-        k = draw_k(teacher, random) if torch.rand((), generator=random) < ARRIVED else None
+        k = draw_k(teacher.config.highest_k, random) if torch.rand((), generator=random) < ARRIVED else None
         snr_db = draw_snr_db(len(coordinates), random)
         return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
 

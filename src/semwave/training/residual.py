@@ -49,12 +49,12 @@ def perceptual_share(k: Tensor) -> Tensor:
 @torch.no_grad()
 def start_residual(model: FaceModel, images: Tensor, coordinates: Tensor) -> None:
     """Fit the model's residual to photographs ``images`` (N, 3, 512, 512) uint8 with ``coordinates`` (N, codes,
-    coordinates), all of whose codes' symbols arrive."""
+    coordinates) as a transmitter has them, all of whose codes' symbols arrive."""
     residual = _residual(model)
     variance = torch.zeros(3, LUMA_FREQUENCIES, LUMA_FREQUENCIES)
     plan = model.plan(model.config.highest_k, True)
     for i in track(range(len(images)), "comparing"):
-        sketch = model.expected(plan.sent(_symbols(model, coordinates[i : i + 1])))
+        sketch = model.expected(plan.sent(model.symbols(coordinates[i : i + 1])))
         variance += residual.transform(to_float(images[i : i + 1]) - enlarged(sketch))[0].square()
     beyond = FULL - LUMA_FREQUENCIES
     residual.choose(functional.pad(variance / len(images), (0, beyond, 0, beyond)))
@@ -63,11 +63,6 @@ def start_residual(model: FaceModel, images: Tensor, coordinates: Tensor) -> Non
 def _residual(model: FaceModel) -> Residual:
     assert model.residual is not None
     return model.residual
-
-
-def _symbols(model: FaceModel, coordinates: Tensor) -> Tensor:
-    """Codes' symbols (B, symbols) as a transmitter makes them, which has codes and no coordinates."""
-    return model.symbols(model.space.coordinates(model.space.codes(coordinates)))
 
 
 def received_of(k: int, random: torch.Generator) -> Tensor:
@@ -91,9 +86,9 @@ def arrived_pictures(
         return read_torch(path, "delete it, and it is made again")
     rows = []
     for i in track(range(len(images)), "sending photographs"):
-        k, snr_db, seed = draw_k(model, random), draw_snr_db(1, random, SNR_DB), len(rows)
+        k, snr_db, seed = draw_k(model.config.highest_k, random), draw_snr_db(1, random, SNR_DB), len(rows)
         plan = model.plan(k, True)
-        symbols = plan.sent(_symbols(model, coordinates[i : i + 1]))
+        symbols = plan.sent(model.symbols(coordinates[i : i + 1]))
         sketch = model.expected(symbols)
         lack = _residual(model).difference(to_float(images[i : i + 1]), sketch, k)
         scale = scaled(plan, _loud(_residual(model), plan, lack))
