@@ -38,9 +38,10 @@ def test_pictures_cross_a_link_of_sionna(ends, pictures):
     link = Link(*ends)
     quality = [psnr(link(pictures, snr_db).clamp(-1, 1), pictures, 2).mean().item() for snr_db in (0.0, 10.0, 30.0)]
     assert quality == sorted(quality) and quality[2] > 30
-    ours = air.AWGN(10.0, random=0)(ends[0].transmitter(pictures))
-    expected = psnr(ends[1].receiver(ours).clamp(-1, 1), pictures, 2).mean().item()
-    assert quality[1] == pytest.approx(expected, abs=0.7)
+    sent = ends[0].transmitter(pictures)
+    ours = [psnr(ends[1].receiver(air.AWGN(10.0, random=i)(sent)).clamp(-1, 1), pictures, 2).mean() for i in range(40)]
+    theirs = [psnr(link(pictures, 10.0).clamp(-1, 1), pictures, 2).mean() for _ in range(40)]
+    assert torch.stack(theirs).mean().item() == pytest.approx(torch.stack(ours).mean().item(), abs=0.6)
 
 
 def test_symbols_have_power_one_and_the_precision_of_the_block(ends, pictures):

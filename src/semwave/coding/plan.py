@@ -1,8 +1,8 @@
 """The plan: what each of k real symbols carries, and with what power. Both ends compute it; nothing of it is sent.
 
     codes' symbols, coefficients of the residual, all of variance 1 -> the k most important, each times the root of
-    its power -> X (B, k), most important first
-    Y (B, k) -> by how much X was scaled -> codes' symbols, the noise of each; coefficients as far as
+    its power -> a part of the strong ones' energy spread on weak ones -> X (B, k), most important first
+    Y (B, k) -> gathered -> by how much X was scaled -> codes' symbols, the noise of each; coefficients as far as
     they can be trusted
 
 A number's importance is the squared error of a pixel that it takes away. Powers are those with which numbers sent as
@@ -18,12 +18,16 @@ import torch
 from torch import Tensor
 
 from semwave.air.iq import unit_power
+from semwave.coding.diversity import Diversity
 
 TRAINING_SNR_DB = 7.5
 """Es/N0 in dB for which powers are computed, the middle of 0 to 15 dB. Powers for the SNR that there is gain up to 0.5
 dB of PSNR at 0 dB, and next to nothing from 5 dB on (docs/decisions.md)."""
 MOST_ENERGY = 6.0
 """Energy that the coefficients of one image may have, as a multiple of the mean; more is scaled down."""
+MUCH_NOISE = 10.0
+"""Symbols with more noise than so many times the least, and than half of their power, are left out where the scale of X
+is estimated."""
 SCALE_SPREAD = 0.1
 """Variance, over images, of the power by which X is scaled, whose mean is 1."""
 
@@ -57,6 +61,7 @@ class Plan:
         self.of_codes, self.of_coefficients = order[self.for_codes], order[~self.for_codes] - codes
         self.code_power, self.coefficient_power = self.power[self.for_codes], self.power[~self.for_codes]
         self.code_energy = float(self.code_power.sum())
+        self.diversity = Diversity(self.power)
 
     @property
     def coefficients(self) -> int:
@@ -79,7 +84,7 @@ class Plan:
             x[:, self.coefficients_at] = self.limited(
                 coefficients[:, self.of_coefficients] * self.coefficient_power.sqrt()
             )
-        return unit_power(x)
+        return unit_power(self.diversity.spread(x))
 
     def limited(self, loud: Tensor) -> Tensor:
         """Coefficients ``loud`` (B, the plan's), with their power, their energy held to :data:`MOST_ENERGY`."""
@@ -90,6 +95,7 @@ class Plan:
         """Of equalised symbols ``received`` (B, k) with ``noise`` power (B, k), infinite where a symbol was not
         received: the codes' symbols and their noise, (B, codes) each, and the coefficients (B, the plan's), each the
         estimate with the least squared error."""
+        received, noise = self.diversity.gather(received, noise)
         scale = self._scale(received[:, self.codes_at], noise[:, self.codes_at])[:, None]
         # A symbol without power carries nothing; whatever is heard in its place counts for nothing.
         root = (scale * self.code_power).sqrt().clamp_min(1e-6)
@@ -121,7 +127,8 @@ class Plan:
         fewer they are, the nearer to 1, its mean."""
         if not self.coefficients:
             return codes.new_ones(len(codes))
-        received = noise.isfinite()
+        # A symbol that others tell of comes with much noise, and says too little.
+        received = (noise < MUCH_NOISE * noise.amin(1, keepdim=True)) | (noise < self.code_power / 2)
         power = torch.where(received, self.code_power, 0.0)
         energy = torch.where(received, codes.square() - noise, 0.0).sum(1)
         heard = power.sum(1).clamp_min(1e-9)
