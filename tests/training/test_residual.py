@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semwave.air.channels import AWGN
+from semwave.air.iq import signal
 from semwave.model import FaceModel, load_face_model
 from semwave.pictures.metrics import LPIPS
 from semwave.training.faces import to_bytes
@@ -32,8 +34,8 @@ class Distance(LPIPS):
 @settings(deadline=None)
 @given(st.integers(32, 16384).map(lambda half: 2 * half), st.integers(0, 1000))
 def test_most_signals_arrive_whole_and_others_in_part(k, seed):
-    received = received_of(k, seeded(seed))
-    assert received.shape == (k,) and torch.equal(received, received_of(k, seeded(seed)))
+    received = received_of(k, seed)
+    assert received.shape == (k,) and torch.equal(received, received_of(k, seed))
     count = int(received.sum())
     assert received.all() or received[:count].all() or count > 0.4 * k
     assert count >= min(k, LOWEST_K) * 0.4
@@ -90,10 +92,29 @@ def test_a_difference_over_the_air_is_what_the_receiver_has(k):
     plan, residual = model.plan(k, True), model.residual
     sent = torch.randn(1, plan.coefficients, generator=seeded())
     whole = torch.ones(k, dtype=torch.bool)
-    found = over_air(model, residual.restored(sent), k, torch.tensor([60.0]), whole, seeded())
+    found, softer = over_air(model, residual.restored(sent), k, torch.tensor([60.0]), whole, seeded())
     torch.testing.assert_close(residual.coefficients(found, plan.coefficients), sent, atol=0.05, rtol=0.05)
-    none = over_air(model, residual.restored(sent), k, torch.tensor([60.0]), ~whole, seeded())
-    assert (none == 0).all()
+    none, _ = over_air(model, residual.restored(sent), k, torch.tensor([60.0]), ~whole, seeded())
+    assert (none == 0).all() and softer.abs() < 0.2
+
+
+@pytest.mark.parametrize("k", [256, 2560])
+def test_what_is_lost_costs_as_much_as_in_a_signal(k):
+    model = load_face_model()
+    plan, residual = model.plan(k, True), model.residual
+    coefficients = torch.randn(1, plan.coefficients, generator=seeded())
+    codes = plan.sent(torch.randn(1, plan.codes, generator=seeded(1)))
+    errors = []
+    for seed in range(10):
+        received = torch.rand(k, generator=seeded(seed)) > 0.2
+        snr_db = torch.tensor([10.0])
+        found, _ = over_air(model, residual.restored(coefficients), k, snr_db, received, seeded(seed))
+        soft = AWGN(10.0, seeded(seed))(signal(plan.join(codes, coefficients)))
+        _, _, real = plan.split(soft.symbols, soft.noise.masked_fill(~received, torch.inf))
+        for each in (residual.coefficients(found, plan.coefficients), real):
+            errors.append((each - coefficients).square().mean())
+    short, long = torch.stack(errors).reshape(10, 2).mean(0)
+    assert short.item() == pytest.approx(long.item(), rel=0.1)
 
 
 def test_coefficients_are_ordered_by_what_pictures_of_codes_lack(faces):

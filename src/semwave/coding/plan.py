@@ -113,10 +113,11 @@ class Plan:
 
     def over_noise(self, symbols: Tensor, noise: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """What :meth:`split` would give of codes' ``symbols`` (B, codes), as :meth:`sent` gives them, and their noise,
-        at a ``noise`` power (B, 1), in an image whose other symbols have their mean energy; gradients pass."""
+        at a ``noise`` power (B, 1) or (B, the plan's), infinite where nothing is known, in an image whose other symbols
+        have their mean energy; gradients pass."""
         power = noise / self.code_power
         drawn = torch.randn(power.shape, generator=random).to(power) * power.clamp_max(1e12).sqrt()
-        heard = torch.where(self.code_power > 0, symbols[:, self.of_codes] + drawn, 0.0)
+        heard = torch.where(power.isfinite(), symbols[:, self.of_codes] + drawn, 0.0)
         return (
             _placed(heard, self.of_codes, self.codes, 0.0),
             _placed(power, self.of_codes, self.codes, math.inf),

@@ -36,6 +36,8 @@ FULL_SIZE = 0.8
 """Share of LPIPS that is taken at 512 px; the rest is of half the size."""
 SHIFT = 4
 """AlexNet looks at every fourth pixel, so LPIPS sees a picture moved by up to three: no pattern can hide from it."""
+LOUD_WEIGHT = 0.2
+"""What it costs that the residual takes power from the codes, by the logarithm of how much, at k = 256 and below."""
 RELATIVE_WEIGHT, RELATIVE_FLOOR = 0.25, 0.003
 """Weight of the MSE as a share of itself, so that a picture of many symbols counts as one of few."""
 
@@ -65,8 +67,9 @@ def _residual(model: FaceModel) -> Residual:
     return model.residual
 
 
-def received_of(k: int, random: torch.Generator) -> Tensor:
+def received_of(k: int, seed: int) -> Tensor:
     """Which of ``k`` symbols are received, (k,) bool: all as a rule, otherwise the first, or a random choice."""
+    random = torch.Generator().manual_seed(seed)
     kind, share = torch.rand(2, generator=random).tolist()
     if kind < CUT:
         return torch.arange(k) < LOWEST_K * (k / LOWEST_K) ** share
@@ -92,10 +95,8 @@ def arrived_pictures(
         sketch = model.expected(symbols)
         lack = _residual(model).difference(to_float(images[i : i + 1]), sketch, k)
         scale = scaled(plan, _loud(_residual(model), plan, lack))
-        arrived, noise = plan.over_noise(symbols, (noise_power(snr_db) / scale)[:, None], random)
-        heard = torch.zeros(plan.codes, dtype=torch.bool)
-        heard[plan.of_codes] = received_of(k, torch.Generator().manual_seed(seed))[plan.for_codes]
-        codes = model.codes_of(arrived.where(heard, 0.0), noise.where(heard, math.inf))
+        noise = noise_of(plan, noise_power(snr_db) / scale, received_of(k, seed))
+        codes = model.codes_of(*plan.over_noise(symbols, noise[:, plan.codes_at], random))
         with torch.autocast("cpu", torch.bfloat16):
             picture = model.generator(codes, FULL).image.float()
         numbers = torch.tensor([k]), snr_db, torch.tensor([seed])
@@ -111,16 +112,27 @@ def scaled(plan: Plan, loud: Tensor) -> Tensor:
     return plan.k / (plan.code_energy + loud.square().sum(1))
 
 
+def noise_of(plan: Plan, power: Tensor, received: Tensor) -> Tensor:
+    """The noise (1, k) of numbers as the plan sends them, at the channel's noise ``power`` (1,), of whose symbols those
+    ``received`` (k,) bool arrive; infinite where nothing is known."""
+    noise = power.expand(plan.k).masked_fill(~received, math.inf)[None]
+    return plan.diversity.gather(torch.zeros_like(noise), noise)[1]
+
+
 def over_air(
-    model: FaceModel, difference: Tensor, k: int, snr_db: Tensor, heard: Tensor, random: torch.Generator
-) -> Tensor:
+    model: FaceModel, difference: Tensor, k: int, snr_db: Tensor, received: Tensor, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """The difference (1, 3, 512, 512) that arrives of ``difference`` (1, 3, 512, 512) in ``k`` symbols at ``snr_db``
-    (1,), of which those ``heard`` (k,) bool were received; gradients pass."""
+    (1,), of which those ``received`` (k,) bool arrive, and how much softer X became for its energy, (1,), a natural
+    logarithm; gradients pass."""
     plan, residual = model.plan(k, True), _residual(model)
     loud = _loud(residual, plan, difference)
-    power, noise = plan.coefficient_power, (noise_power(snr_db) / scaled(plan, loud))[:, None]
+    scale = scaled(plan, loud)
+    noise = noise_of(plan, noise_power(snr_db), received)[:, plan.coefficients_at]
+    known = noise.isfinite()
+    power, noise = plan.coefficient_power, noise.where(known, 1.0) / scale
     arrived = loud + torch.randn(loud.shape, generator=random) * noise.sqrt()
-    return residual.restored(arrived * (power.sqrt() / (power + noise)) * heard[~plan.for_codes])
+    return residual.restored(arrived * known * (power.sqrt() / (power + noise))), -scale.log()
 
 
 def _loud(residual: Residual, plan: Plan, difference: Tensor) -> Tensor:
@@ -147,11 +159,12 @@ def train_residual(
         for i, k in enumerate(ks):
             row = slice(i, i + 1)
             difference = residual.difference(truth[row], sketch[row], k)
-            heard = received_of(k, torch.Generator().manual_seed(int(arrived["seed"][index][i])))
-            counts.append(float(heard.sum()))
+            received = received_of(k, int(arrived["seed"][index][i]))
+            counts.append(float(received.sum()))
             with torch.autocast(device.type, enabled=False):
-                found.append(over_air(model, difference.float(), k, snr_db[row], heard, random))
-        description = enlarged(base) + torch.cat(found)
+                found.append(over_air(model, difference.float(), k, snr_db[row], received, random))
+        differences, softer = (torch.cat(each) for each in zip(*found, strict=True))
+        description = enlarged(base) + differences
         picture = residual.blend(drawn, description, torch.tensor(counts), snr_db).float()
         squared = (picture - truth).square().mean((1, 2, 3))
         down, right = torch.randint(SHIFT, (2,), generator=random).tolist()
@@ -160,7 +173,10 @@ def train_residual(
         perceived = FULL_SIZE * distances[0] + (1 - FULL_SIZE) * distances[1]
         perceived = (perceived * perceptual_share(arrived["k"][index]).to(device)).mean()
         relative = (squared / (squared.detach() + RELATIVE_FLOOR)).mean()
-        total = MSE_WEIGHT * squared.mean() + RELATIVE_WEIGHT * relative + lpips_weight * perceived
+        # Codes go on air once, so their loss where the residual is louder than planned is not seen; it is priced here.
+        few = (256 / arrived["k"][index]).clamp_max(1).sqrt().to(device)
+        priced = LOUD_WEIGHT * (softer.relu() * few).mean()
+        total = MSE_WEIGHT * squared.mean() + RELATIVE_WEIGHT * relative + lpips_weight * perceived + priced
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips_512": distances[0].mean(), "lpips_256": distances[1].mean()}
 
