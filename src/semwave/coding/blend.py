@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from semwave.coding.plan import TRAINING_SNR_DB
 from semwave.pictures.images import COARSE, INPUT
+from semwave.pictures.mesh import without_mesh
 from semwave.zoo import LOWEST_K
 
 LEAST_K, MOST_K = LOWEST_K, 32768
@@ -72,9 +73,9 @@ class Blend(nn.Module):
         self.more = _zero(nn.Conv2d(12 + 48, a, 3, padding=1))
         self.know = _zero(nn.Linear(2, a))
         self.down = _convolutions(a + 3, b)
-        self.bottom = nn.Sequential(*_convolutions(b, c), _Added(c), _Added(c))
-        self.middle = nn.Sequential(*_convolutions(b + c, b), _Added(b), _Added(b))
-        self.leave = nn.Sequential(*_convolutions(a + b, a), _Added(a))
+        self.bottom = nn.Sequential(*_convolutions(b, c), *(_Added(c) for _ in range(5)))
+        self.middle = nn.Sequential(*_convolutions(b + c, b), *(_Added(b) for _ in range(5)))
+        self.leave = nn.Sequential(*_convolutions(a + b, a), *(_Added(a) for _ in range(3)))
         self.last = _zero(nn.Conv2d(a, 4 * 4, 3, padding=1))
         self.fine = _zero(nn.Conv2d(a, 3 * 16, 3, padding=1))
         self.gates = _zero(nn.Conv2d(a, 4 + 16, 3, padding=1))
@@ -89,13 +90,13 @@ class Blend(nn.Module):
         beyond = half - (small + added)
         sharp = description - _up(half)
         x = self._features(small, small + added, missing, beyond, sharp, known)
-        change = functional.pixel_shuffle(self.last(x), 2).float()
+        change = without_mesh(functional.pixel_shuffle(self.last(x), 2).float())
         gates = self.gates(x).float()
         belief = ((known[:, 0] + 1) / 2).clamp(0, 1).square()[:, None, None, None]
         base = small + added + change[:, :3] + (belief + functional.pixel_shuffle(gates[:, :4], 2)) * beyond
         if size <= INPUT:
             return picture + _at(base - small, size)
-        fine, full = functional.pixel_shuffle(self.fine(x), 4).float(), _at(picture, FULL)
+        fine, full = without_mesh(functional.pixel_shuffle(self.fine(x), 4).float()), _at(picture, FULL)
         trusted = belief + functional.pixel_shuffle(gates[:, 4:], 4)
         drawn = _up(1 + change[:, 3:]) * (full - _up(small)) * (1 - trusted.clamp(0, 1))
         joined = _up(base - _at(fine, INPUT)) + drawn + fine + trusted * sharp

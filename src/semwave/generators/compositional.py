@@ -28,6 +28,7 @@ from semwave.generators.mobile_stylegan import (
 )
 from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE, Layout
 from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid
+from semwave.pictures.mesh import without_mesh
 from semwave.types import Drawing
 
 SIZES = (256, 512, 1024)
@@ -102,7 +103,8 @@ class CompositionalGenerator(nn.Module):
     def forward(self, codes: Tensor, size: int) -> Drawing:
         """Faces of ``codes`` (B, codes, code_size). Raises :class:`SemwaveError` for a size that is not offered."""
         logits = self.layout.decode(codes[:, MASK_CODE])
-        return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
+        image = self._images(codes, logits, (size,))[size]
+        return Drawing(without_mesh(image) if size in SIZES else image, mask_pyramid(logits, GRID))
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""

@@ -39,6 +39,9 @@ def inverse_haar(x: Tensor) -> Tensor:
 
     The first C channels are the averages, then come three details a channel.
     """
+    if x.requires_grad:
+        # What pixel_shuffle gives back has channels first; beside features with channels last all is slow.
+        x.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
     b, c4, h, w = x.shape
     mean = x[:, : c4 // 4] / 2
     across, down, both = (x[:, c4 // 4 :].unflatten(1, (c4 // 4, 3)) / 2).unbind(2)

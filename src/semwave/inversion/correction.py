@@ -22,7 +22,7 @@ from semwave.pictures.images import SKETCH, resized
 
 DAMPING = 1e-5
 """Half of the directions move the picture by less than 1e-6, one in ten by more than 3e-5 (mean square)."""
-LENGTHS = (0.31, 0.31, 0.25, 0.25, 0.21, 0.17)
+LENGTHS = (0.31, 0.31, 0.25, 0.25)
 MOMENTUM = 0.5
 LONGEST = 0.5
 SHRINK = 0.9

@@ -45,7 +45,8 @@ RELATIVE_WEIGHT, RELATIVE_FLOOR = 0.25, 0.003
 def perceptual_share(k: Tensor) -> Tensor:
     """How much LPIPS counts beside MSE for ``k`` (B,) symbols, 1 at 2560: what few leave open is filled with likely
     detail, what many say is kept."""
-    return (2560 / k.float()).pow(0.7).clamp(0.25, 2.0)
+    ratio = 2560 / k.float()
+    return torch.where(ratio > 1, ratio.pow(0.7).clamp_max(2.0), ratio.pow(1.3).clamp_min(0.15))
 
 
 @torch.no_grad()
