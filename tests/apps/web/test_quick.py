@@ -6,7 +6,7 @@ import torch
 from skimage.data import astronaut
 
 from semwave.apps.web.asked import Sending
-from semwave.apps.web.live import Chain
+from semwave.apps.web.chain import Chain
 from semwave.apps.web.quick import QuickModel
 from semwave.apps.web.studio import Photograph, Studio
 from semwave.model import load_face_model
@@ -59,7 +59,7 @@ def test_a_face_that_was_found_anew_and_one_with_hidden_parts_begin_anew(model):
     assert chain._studio_for(model, Sending(snr_db=0)) is first and isinstance(first.model, QuickModel)
     chain.tracker.found += 1
     second = chain._studio_for(model, Sending())
-    assert second is not first and second.model._codes is None
+    assert second is not first and second.model._at is None
     assert chain._studio_for(model, Sending(hide=("eyes",))).model is model
 
 
