@@ -17,6 +17,7 @@ import torch
 
 from semwave.apps.web.asked import LARGEST_SEED, Sending
 from semwave.apps.web.quick import QuickModel
+from semwave.apps.web.steady import Steady
 from semwave.apps.web.studio import OnAir, Photograph, Studio, constellation
 from semwave.apps.web.tracking import Tracker
 from semwave.errors import SemwaveError
@@ -48,6 +49,7 @@ class Chain:
 
     def __init__(self):
         self.tracker, self.count = Tracker(), 0
+        self._steady = Steady()
         self._sent: Sent | Answer | None = None
         self._studio: Studio | None = None
         self._kind: tuple | None = None
@@ -57,9 +59,9 @@ class Chain:
         """Send the frame in ``data``, if any, and receive the one before, if any, whose answer is returned."""
         before, self._sent = self._sent, None
         if data is None:
-            return _received(before)
+            return self._received(before)
         with _threads(max(torch.get_num_threads() // 2, 1) if before else torch.get_num_threads()) as threads:
-            receiving = self._receiving.submit(_on, threads, _received, before) if before else None
+            receiving = self._receiving.submit(_on, threads, self._received, before) if before else None
             try:
                 self._sent = self._on_air(studio, data, asked)
             except SemwaveError as error:
@@ -84,6 +86,25 @@ class Chain:
             self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
         return self._studio
 
+    def _received(self, sent: Sent | Answer | None) -> Answer | None:
+        if not isinstance(sent, Sent):
+            return sent
+        try:
+            result = sent.studio.arrived(sent.photo, sent.asked, sent.on_air, self._steady)
+        except SemwaveError as error:
+            return {"error": str(error)}, b"", b""
+        face, picture = (images.encode_image(pixels, ".jpg") for pixels in (sent.photo.pixels, result.picture))
+        figures = {
+            "seconds": perf_counter() - sent.start,
+            "stages": result.row["seconds"],
+            "psnr_db": result.row["psnr_db"],
+            "k": result.row["k"],
+            "snr_db": sent.asked.snr_db,
+            "size": sent.photo.size,
+            "symbols": constellation(result.soft),
+        }
+        return figures, face, picture
+
 
 def step(studio: Studio, camera: str, data: bytes | None, asked: Sending) -> Answer | None:
     """:meth:`Chain.step` for ``camera``."""
@@ -97,26 +118,6 @@ def step(studio: Studio, camera: str, data: bytes | None, asked: Sending) -> Ans
 def end(studio: Studio, camera: str) -> None:
     """Forget the frames of ``camera``."""
     studio.chains.pop(camera, None)
-
-
-def _received(sent: Sent | Answer | None) -> Answer | None:
-    if not isinstance(sent, Sent):
-        return sent
-    try:
-        result = sent.studio.arrived(sent.photo, sent.asked, sent.on_air)
-    except SemwaveError as error:
-        return {"error": str(error)}, b"", b""
-    face, picture = (images.encode_image(pixels, ".jpg") for pixels in (sent.photo.pixels, result.picture))
-    figures = {
-        "seconds": perf_counter() - sent.start,
-        "stages": result.row["seconds"],
-        "psnr_db": result.row["psnr_db"],
-        "k": result.row["k"],
-        "snr_db": sent.asked.snr_db,
-        "size": sent.photo.size,
-        "symbols": constellation(result.soft),
-    }
-    return figures, face, picture
 
 
 def _picture(data: bytes) -> np.ndarray:

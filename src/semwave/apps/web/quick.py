@@ -1,8 +1,8 @@
 """The model for live pictures: it goes on from the frame before, draws in bf16, and each picture once.
 
     first frame     parser, encoder -> corrections -> codes
-    the next ones   codes as they arrived of the frame before, and their picture of 128 px, which the residual was
-                    the difference to -> its gradient towards the frame at hand -> one correction -> codes
+    the next ones   picture of 128 px of what arrived of the frame before, which the residual was the difference to
+                    -> its gradient towards the frame at hand -> codes of the frame before, corrected
 
 A correction is a step of descent towards the picture at hand, and a face does not change much between two frames. The
 picture that its gradient needs was drawn for the frame before already, so it costs the way back alone.
@@ -30,18 +30,22 @@ class QuickModel(FaceModel):
         nn.Module.__init__(self)
         own = {name: value for name, value in vars(model).items() if name not in vars(self)}
         vars(self).update(own, _modules=model._modules, _buffers=model._buffers, training=False)
+        self._coordinates: Tensor | None = None
         self._at: Tensor | None = None
         self._picture: Tensor | None = None
 
     def invert(self, scene: Scene, inversion: Inversion = Inversion()) -> Tensor:
         """Codes (1, codes, code_size) of the picture of ``scene``."""
-        if self._at is None or self._picture is None:
-            return super().invert(scene, inversion)
+        if self._coordinates is None or self._at is None or self._picture is None:
+            codes = super().invert(scene, inversion)
+            self._coordinates = self.space.coordinates(codes)
+            return codes
         photo = resized(scene.picture, SKETCH)
         error = (weights(photo) * (self._picture.float() - photo).square()).mean() / 2
         gradient = torch.autograd.grad(error, self._at)[0]
         newton = torch.einsum("cij,bcj->bci", self.corrections.matrix, gradient)
-        return self.space.codes(self._at.detach() - LENGTH * newton.clamp(-LONGEST, LONGEST))
+        self._coordinates = self._coordinates - LENGTH * newton.clamp(-LONGEST, LONGEST)
+        return self.space.codes(self._coordinates)
 
     @torch.enable_grad()
     def expected(self, symbols: Tensor) -> Tensor:

@@ -140,17 +140,22 @@ class Studio:
         Raises:
             SemwaveError: what is not offered, or a photograph without a part that is to be hidden.
         """
-        return self.arrived(photo, asked, self.on_air(photo, asked), first, size)
+        return self.arrived(photo, asked, self.on_air(photo, asked), lambda soft: _prefix(soft, first), size)
 
     def arrived(
-        self, photo: Photograph, asked: Sending, on_air: OnAir, first: int | None = None, size: int | None = None
+        self,
+        photo: Photograph,
+        asked: Sending,
+        on_air: OnAir,
+        heard: Callable[[Soft], Soft] = lambda soft: soft,
+        size: int | None = None,
     ) -> Result:
-        """What :meth:`send` gives of ``photo`` that is ``on_air`` already."""
+        """What :meth:`send` gives of ``photo`` that is ``on_air`` already, where what arrives is ``heard`` so."""
         signal, seconds = on_air.signal, dict(on_air.seconds)
         receiver = Receiver(self.model, size or photo.size)
         random = noise_generator(asked.seed, NAME)
         soft = _timed(seconds, "channel", lambda: transport(asked.channel, self.model, asked.snr_db, random)(signal))
-        soft = _prefix(soft, first)
+        soft = heard(soft)
         message = _timed(seconds, "decode", lambda: receiver.decode(soft))
         picture = _timed(seconds, "generate", lambda: images.to_uint8(receiver.draw(message).image[0]))
         quality, distance = compared(self.lpips, photo, picture)
