@@ -99,7 +99,9 @@ class Residual(nn.Module):
     def coefficients(self, difference: Tensor, count: int) -> Tensor:
         """The first ``count`` coefficients (B, count) of a ``difference`` (B, 3, 512, 512), of variance 1 each."""
         axis, row, column = self._places(count)
-        return self.transform(difference, self._frequencies(count))[:, axis, row, column] / self.deviation[:count].clamp_min(1e-6)
+        return self.transform(difference, self._frequencies(count))[:, axis, row, column] / self.deviation[
+            :count
+        ].clamp_min(1e-6)
 
     def restored(self, coefficients: Tensor) -> Tensor:
         """The difference (B, 3, 512, 512) of which the first ``coefficients`` (B, count) are known."""
