@@ -111,7 +111,7 @@ export class Controls {
     $("k").setAttribute("aria-valuetext", `k = ${k}`);
     $("k-number").value = k;
     const n = 3 * this.model.size ** 2;
-    $("k-hint").textContent = `${k / 2} complex symbols · k/n = ${Number(((3072 * k) / n).toFixed(2))}/3072`;
+    $("k-hint").textContent = `${k / 2} complex symbols · k/n = ${Number(((3072 * k) / n).toFixed(2))}/3072`;
     $("k-hint").title = `n = ${n.toLocaleString("en")}: width × height × 3`;
     this.stops = [];
     for (let stop = FIRST_STOP; stop < k; stop *= Math.SQRT2) this.stops.push(2 * Math.round(stop / 2));

@@ -8,6 +8,8 @@ import { drawConstellation, duration, listStages } from "./drawing.js";
 import { Camera, Live } from "./live.js";
 
 const $ = (id) => document.getElementById(id);
+const OF_A_PICTURE = ["save-picture", "save-symbols", "save-report", "compare"];
+const OF_ARRIVING = ["first", "play"];
 const PLAY_MS = 500;
 const BUSY_MS = 400;
 const view = $("view");
@@ -83,7 +85,7 @@ async function drawn(field, draft) {
     Object.assign(state, { result, asked, failing: null });
     view.show({ received: URL.createObjectURL(api.blob(result.received, result.media_type)) });
     showFigures(result, performance.now() - start);
-    for (const id of ["save-picture", "save-symbols", "save-report", "compare"]) $(id).disabled = draft;
+    for (const id of OF_A_PICTURE) $(id).disabled = draft;
     hatch();
   } catch (error) {
     // What is wrong stays wrong until something works again, whatever is dragged meanwhile.
@@ -111,7 +113,7 @@ function showFigures(result, milliseconds) {
   const { report } = result;
   const parts = [`<strong>PSNR ${report.psnr_db?.toFixed(2) ?? "∞"} dB</strong>`];
   if (report.lpips_alex !== null) parts.push(`<strong>LPIPS(alex) ${report.lpips_alex.toFixed(3)}</strong>`);
-  parts.push(`k = ${report.k}, ${report.complex_symbols} complex symbols, k/n = ${report.ratio}`);
+  parts.push(`k&nbsp;=&nbsp;${report.k}`, `${report.complex_symbols} complex symbols`, `k/n&nbsp;=&nbsp;${report.ratio}`);
   if (report.hidden.length) parts.push(`hidden: ${report.hidden.join(", ")} (${report.privacy})`);
   parts.push(`${report.snr_db} dB`, `<span id="took">${duration(milliseconds / 1000)}</span>`);
   $("figures").innerHTML = parts.join(" · ");
@@ -189,12 +191,14 @@ $("live").addEventListener("click", () => {
   }
   view.setParts(null);
   live.start(controls.asked());
+  for (const id of [...OF_A_PICTURE, ...OF_ARRIVING]) $(id).disabled = true;
   hatch();
   pressed("live", true);
 });
 
 function stopLive() {
   live.stop();
+  for (const id of OF_ARRIVING) $(id).disabled = false;
   pressed("live", false);
   say("rate");
 }
