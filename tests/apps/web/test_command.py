@@ -74,8 +74,8 @@ def test_a_process_that_dies_costs_nobody_an_answer_and_it_ends_when_told(served
     assert len(pictures) == 1
     [second] = working(run)
     assert second.pid != first.pid
-    run.send_signal(signal.SIGINT)
-    assert run.wait(30) == 0 and not second.is_running()
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(30) == 0 and not second.is_running() and run.stderr.read() == ""
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """``semwave serve``: what it is asked, and what it prints."""
 
 import secrets
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -74,7 +75,9 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=ENDING_SECONDS,
     )
-    with suppress(KeyboardInterrupt):  # raised again once the service has ended
+    # uvicorn ends in order and then raises the signal again.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[listening])
 
 

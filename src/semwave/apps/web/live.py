@@ -5,8 +5,8 @@
     service: length, JSON, JPEG, JPEG     4 bytes, what became of frame "number", the face sent, the face received
 
 A frame that comes while one is worked on takes the place of the one that waits: frames are dropped, never queued up. An
-answer stands for all frames up to its number. It comes once the next frame is sent (:mod:`semwave.apps.web.chain`), at
-once where none waits.
+answer stands for all frames up to its number. It comes when the next frame has been sent (:mod:`semwave.apps.web.chain`),
+or at once where none comes.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from semwave.apps.web.worker import Crashed
 MOST_FRAME_BYTES = 2**20
 NUMBER_BYTES = 4
 SILENCE_SECONDS = 60
+NEXT_SECONDS = 0.03
+"""For which a frame that is on air waits for the next one, to be received while that is sent."""
 
 
 @dataclass
@@ -61,10 +63,10 @@ async def _answer_frames(socket: WebSocket, service: Service, camera: str) -> No
     reading = asyncio.create_task(_read(socket, newest, arrived))
     try:
         while not reading.done():
-            if not on_air:
-                waiting = asyncio.create_task(arrived.wait())
-                await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+            waiting = asyncio.create_task(arrived.wait())
+            patience = NEXT_SECONDS if on_air else None
+            await asyncio.wait({reading, waiting}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
             arrived.clear()
             number, data, asked = newest.number, newest.data, newest.asked
             newest.data = None
