@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from skimage.data import astronaut
+from web_answers import encoded
 
 gradio = pytest.importorskip(
     "gradio", reason="Gradio is only of the example: pip install -r examples/space/requirements.txt"
@@ -16,12 +17,14 @@ APP = Path(__file__).parents[1] / "examples" / "space" / "app.py"
 
 
 @pytest.fixture(scope="module")
-def app():
+def app(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("space_app", APP)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        spec.loader.exec_module(module)
+        yield module
 
 
 def test_a_photograph_comes_back_better_with_more_symbols(app):
@@ -40,14 +43,11 @@ def test_what_cannot_be_is_said(app):
             app.send(photograph, 256, 10, "awgn", hidden, 0)
 
 
-def test_the_page_is_served_and_answers(app, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+def test_the_page_is_served_and_answers(app, tmp_path):
     client = pytest.importorskip("gradio_client")
     _, address, _ = app.page.launch(prevent_thread_lock=True, quiet=True)
     try:
-        from skimage.io import imsave
-
-        imsave(tmp_path / "photo.png", astronaut())
+        (tmp_path / "photo.png").write_bytes(encoded(astronaut()))
         visitor = client.Client(address, verbose=False)
         photograph = client.handle_file(tmp_path / "photo.png")
         *_, text = visitor.predict(photograph, 256, 10, "rayleigh", ["eyes"], 1, api_name="/send")

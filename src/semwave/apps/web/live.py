@@ -5,8 +5,8 @@
     service: length, JSON, JPEG, JPEG     4 bytes, what became of frame "number", the face sent, the face received
 
 A frame that comes while one is worked on takes the place of the one that waits: frames are dropped, never queued up. An
-answer stands for all frames up to its number. It comes when the next frame has been sent (:mod:`semwave.apps.web.chain`),
-or at once where none comes.
+answer stands for all frames up to its number. It comes when the next frame has been sent, or at once where none comes
+(:mod:`semwave.apps.web.chain`).
 """
 
 import asyncio
