@@ -16,7 +16,7 @@ from semwave.generators.compositional import CompositionalGenerator
 from semwave.inversion.correction import LONGEST, weights
 from semwave.model import CLEAN_SNR_DB, FaceModel
 from semwave.pictures.images import SKETCH, resized
-from semwave.types import Drawing, Inversion, Scene
+from semwave.types import Drawing, Inversion, Scene, Signal
 
 LENGTH = 0.3
 """Share of a damped Gauss-Newton step by which a frame goes on from another one."""
@@ -43,9 +43,19 @@ class QuickModel(FaceModel):
         photo = resized(scene.picture, SKETCH)
         error = (weights(photo) * (self._picture.float() - photo).square()).mean() / 2
         gradient = torch.autograd.grad(error, self._at)[0]
+        self._picture = None  # its way back is gone
         newton = torch.einsum("cij,bcj->bci", self.corrections.matrix, gradient)
         self._coordinates = self._coordinates - LENGTH * newton.clamp(-LONGEST, LONGEST)
         return self.space.codes(self._coordinates)
+
+    @torch.no_grad()
+    def encode(self, scene: Scene, k: int, layers: tuple[str, ...] | None = None) -> Signal:
+        """As the model does."""
+        sent = super().encode(scene, k, layers)
+        if self._picture is None:  # codes alone were sent, which need no picture
+            assert scene.codes is not None
+            self.expected(self.plan(k, False).sent(self.symbols(self.space.coordinates(scene.codes))))
+        return sent
 
     @torch.enable_grad()
     def expected(self, symbols: Tensor) -> Tensor:
