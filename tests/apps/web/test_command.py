@@ -64,6 +64,7 @@ def test_a_port_that_is_taken_is_said():
 def test_a_process_that_dies_costs_nobody_an_answer_and_it_ends_when_told(served):
     run, address = served
     photo = encoded(astronaut())
+    assert httpx.get(f"{address}examples/0", timeout=300).status_code == 200
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(httpx.post, f"{address}send?k=256", content=photo, timeout=300) for _ in range(4)]
         while httpx.get(f"{address}health", timeout=120).json()["waiting"] < 4:
