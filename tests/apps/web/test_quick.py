@@ -46,7 +46,7 @@ def test_going_on_from_the_last_frame_is_as_good_as_beginning_anew(model, face):
 def test_it_goes_on_with_codes_alone_and_when_what_is_sent_changes(model, face):
     studio, found = Studio(QuickModel(model)), []
     for codes_only in (False, True, True, False, False):
-        asked = Sending(k=2560, codes_only=codes_only)
+        asked = Sending(k=256, codes_only=codes_only)
         found.append(studio.send(Photograph(face, "", None, {}), asked).row["psnr_db"])
     assert min(found[1:3]) > 15 and min(found[3:]) > found[0] - 0.5
 
