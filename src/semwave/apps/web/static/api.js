@@ -18,7 +18,7 @@ function inWords(message) {
     .replace(/^the picture: /, "")
     .replaceAll("and --no-align", "and tick “aligned square face already”")
     .replace(/; --face \d+ takes the next/, "");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return words.replace(/^[a-z](?=[a-z])/, (letter) => letter.toUpperCase());
 }
 
 async function ask(path, options, tries = TRIES) {

@@ -74,6 +74,7 @@ async function redraw(field, draft) {
   state.running = false;
 }
 
+const OF_K = /^(k = |codes alone )/i;
 const ERRORS = { k: "k-error", channel: "channel-error", hide: "hide-error", photo: "view-error", snr: "channel-error" };
 
 async function drawn(field, draft) {
@@ -89,7 +90,7 @@ async function drawn(field, draft) {
     hatch();
   } catch (error) {
     // What is wrong stays wrong until something works again, whatever is dragged meanwhile.
-    state.failing ??= field;
+    state.failing ??= OF_K.test(error.message) ? "k" : field;
     say(ERRORS[state.failing] ?? "view-error", error.message);
     if (state.failing !== "hide") return;
     controls.takeBack();
