@@ -1,6 +1,6 @@
 """The pictures of docs/web.md: the page with a made-up face, wide and light, narrow and dark.
 
-SEMWAVE_LPIPS_WEIGHTS=DIR python scripts/web_pictures.py
+python scripts/web_pictures.py
 """
 
 import io

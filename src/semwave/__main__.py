@@ -2,4 +2,6 @@
 
 from semwave.apps.cli import app
 
-app(prog_name="semwave")
+# A process of "semwave serve" imports this module, too.
+if __name__ == "__main__":
+    app(prog_name="semwave")

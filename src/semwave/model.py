@@ -189,15 +189,20 @@ class FaceModel(nn.Module):
     @torch.no_grad()
     def draw(self, message: Message, size: int | None = None) -> Drawing:
         """The picture of ``message``. Raises :class:`SemwaveError` for a size that is not offered."""
-        drawing = self.generate(message.codes, self.config.checked_size(size))
+        size = self.config.checked_size(size)
         if message.residual is None:
-            return drawing
+            return self.generate(message.codes, size)
         assert self.residual is not None
-        description = enlarged(self.sketch(message.codes)) + message.residual
+        drawing, sketch = self.drawn(message.codes, size)
+        description = enlarged(sketch) + message.residual
         with torch.autocast(description.device.type, torch.bfloat16):
             image = self.residual.blend(drawing.image, description, message.received, message.snr_db)
         heard = (message.received > 0)[:, None, None, None]
         return Drawing(torch.where(heard, image, drawing.image), drawing.masks)
+
+    def drawn(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
+        """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added."""
+        return self.generate(codes, size), self.sketch(codes)
 
     def symbols(self, coordinates: Tensor) -> Tensor:
         """The codec's symbols (B, symbols) of ``coordinates`` (B, codes, coordinates)."""

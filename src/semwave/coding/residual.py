@@ -89,24 +89,36 @@ class Residual(nn.Module):
         described = lack + self.emphasis(half, sketch, torch.full((len(photo),), float(k)))
         return described if visible is None else torch.where(visible, described, 0.0)
 
-    def transform(self, difference: Tensor) -> Tensor:
-        """The DCT (B, 3, 320, 320) of a ``difference`` (B, 3, 512, 512), brightness first."""
-        planes = torch.einsum("bchw,cd,ih->bdiw", difference, self.colours, self.cosines)
-        return torch.einsum("bdiw,jw->bdij", planes, self.cosines)
+    def transform(self, difference: Tensor, frequencies: int = LUMA_FREQUENCIES) -> Tensor:
+        """The lowest ``frequencies`` of the DCT, (B, 3, 320, 320) for all, of a ``difference`` (B, 3, 512, 512),
+        brightness first."""
+        cosines = self.cosines[:frequencies]
+        rows = torch.einsum("bchw,ih->bciw", difference, cosines)
+        return torch.einsum("bcij,cd->bdij", torch.einsum("bciw,jw->bcij", rows, cosines), self.colours)
 
     def coefficients(self, difference: Tensor, count: int) -> Tensor:
         """The first ``count`` coefficients (B, count) of a ``difference`` (B, 3, 512, 512), of variance 1 each."""
         axis, row, column = self._places(count)
-        return self.transform(difference)[:, axis, row, column] / self.deviation[:count].clamp_min(1e-6)
+        return self.transform(difference, self._frequencies(count))[:, axis, row, column] / self.deviation[
+            :count
+        ].clamp_min(1e-6)
 
     def restored(self, coefficients: Tensor) -> Tensor:
         """The difference (B, 3, 512, 512) of which the first ``coefficients`` (B, count) are known."""
         count = coefficients.shape[1]
-        planes = coefficients.new_zeros(len(coefficients), 3, LUMA_FREQUENCIES, LUMA_FREQUENCIES)
+        frequencies = self._frequencies(count)
+        planes, cosines = coefficients.new_zeros(len(coefficients), 3, frequencies, frequencies), self.cosines
         axis, row, column = self._places(count)
         planes[:, axis, row, column] = coefficients * self.deviation[:count]
-        rows = torch.einsum("bdij,cd,ih->bchj", planes, self.colours, self.cosines)
-        return torch.einsum("bchj,jw->bchw", rows, self.cosines)
+        rows = torch.einsum("bdij,cd,ih->bchj", planes, self.colours, cosines[:frequencies])
+        return torch.einsum("bchj,jw->bchw", rows, cosines[:frequencies])
+
+    def _frequencies(self, count: int) -> int:
+        """How many of the lowest frequencies the first ``count`` coefficients have; all in a graph that is exported."""
+        if torch.compiler.is_exporting() or not count:
+            return LUMA_FREQUENCIES
+        _, row, column = self._places(count)
+        return int(torch.maximum(row, column).max()) + 1
 
     def _places(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         chosen = self.chosen[:count].long()

@@ -53,7 +53,7 @@ class Corrections(nn.Module):
         ``images`` (B, 3, H, H) is what they should be. There is no second derivative of ``draw``: its gradient counts
         as a constant."""
         images = resized(images, SKETCH)
-        weight = _weights(images)
+        weight = weights(images)
         move = torch.zeros_like(coordinates)
         for step, momentum in zip(self.steps, self.momentum, strict=True):
             gradient = _gradient(draw, images, coordinates, weight)
@@ -65,7 +65,7 @@ class Corrections(nn.Module):
         return coordinates
 
 
-def _weights(images: Tensor) -> Tensor:
+def weights(images: Tensor) -> Tensor:
     """How much the pixels of ``images`` (B, 3, 128, 128) count, (128, 128), one on average."""
     (rows, columns), times = FACE
     weight = images.new_ones(images.shape[-2:])

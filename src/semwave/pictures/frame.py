@@ -105,6 +105,8 @@ def crop(image: np.ndarray, frame: Frame, size: int) -> np.ndarray:
         data=(*steps[0], origin[0], *steps[1], origin[1]),
         resample=Image.Resampling.BICUBIC,
     )
+    if (corners >= 0).all() and (corners <= [width, height]).all():
+        return np.array(drawn)
     return _fade(drawn, _distance_beyond(frame, size, width, height))
 
 

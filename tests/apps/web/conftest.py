@@ -1,5 +1,7 @@
 """A service with a linear model in place of a trained one, and what asks it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from linear_model import LinearModel
 from web_answers import encoded
@@ -22,7 +24,8 @@ def model():
 
 @pytest.fixture
 def service(model):
-    return Service(model.config, lambda: Studio(model))
+    """Its worker is a thread, where what the model is asked can be watched."""
+    return Service(model.config, lambda: Studio(model), pool=lambda: ThreadPoolExecutor(1))
 
 
 @pytest.fixture

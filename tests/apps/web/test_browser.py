@@ -211,18 +211,18 @@ def test_the_camera_takes_a_picture_and_goes_live(page):
 
 
 def test_what_is_wrong_with_a_file_is_said_beside_it(page):
-    for data, word in ((b"no picture", "JPEG"), (encoded(np.zeros((64, 64, 3), np.uint8)), "no face found")):
+    for data, word in ((b"no picture", "JPEG"), (encoded(np.zeros((64, 64, 3), np.uint8)), "No face found")):
         upload(page, data)
         expect(page.locator("#source-error")).to_contain_text(word, timeout=WAIT_MS)
         assert "--" not in page.inner_text("#source-error")
     page.fill("#k-number", "3")
     page.press("#k-number", "Enter")
     page.click("#examples button:nth-child(1)")
-    expect(page.locator("#view-error")).not_to_have_text("", timeout=WAIT_MS)
+    expect(page.locator("#k-error")).to_contain_text("k = 3 is not offered", timeout=WAIT_MS)
     page.fill("#k-number", "2560")
     page.press("#k-number", "Tab")
     expect(page.locator("#figures")).to_contain_text("PSNR", timeout=WAIT_MS)
-    expect(page.locator("#view-error")).to_have_text("")
+    expect(page.locator("#k-error")).to_have_text("")
 
 
 def test_a_part_that_cannot_be_hidden_is_not_offered_or_taken_back(page):
@@ -232,7 +232,7 @@ def test_a_part_that_cannot_be_hidden_is_not_offered_or_taken_back(page):
     assert "hat" in missing.all_inner_texts()
     page.evaluate("document.querySelector('#part-hat').disabled = false")
     page.click("#part-hat")
-    expect(page.locator("#hide-error")).to_contain_text("no hat", timeout=WAIT_MS)
+    expect(page.locator("#hide-error")).to_contain_text("No hat", timeout=WAIT_MS)
     assert page.locator("#part-hat").get_attribute("aria-pressed") == "false"
 
 

@@ -4,10 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from skimage.data import astronaut
 from web_answers import decoded, encoded
 
 from semwave.apps.web import live
+from semwave.apps.web.asked import Sending
+from semwave.apps.web.chain import Chain, end, step
+from semwave.apps.web.studio import Studio
 from semwave.apps.web.tracking import SLOWEST, Tracker, smoothed
 from semwave.errors import SemwaveError
 from semwave.pictures import align
@@ -52,6 +56,36 @@ def test_frames_that_come_too_fast_are_dropped(client, model):
             assert number > last
             last = number
     assert model.inversions < 40
+
+
+def test_a_frame_is_received_while_the_next_is_sent(model):
+    chain, studio, asked = Chain(), Studio(model), Sending(k=256)
+    threads = torch.get_num_threads()
+    assert chain.step(studio, FRAME, asked) is None
+    figures, sent, received = chain.step(studio, FRAME, asked)
+    _, again, other = chain.step(studio, None, asked)
+    assert chain.step(studio, None, asked) is None and torch.get_num_threads() == threads
+    assert set(figures["stages"]) == {"align", "invert", "encode", "channel", "decode", "generate"}
+    assert decoded(sent).shape == decoded(again).shape and sent != b"" != again
+    assert received != other  # the noise is another one
+    assert not np.array_equal(decoded(received), decoded(sent))
+
+
+def test_a_broken_frame_is_answered_in_its_turn(model):
+    chain, studio, asked = Chain(), Studio(model), Sending(k=256)
+    assert chain.step(studio, b"no picture", asked) is None
+    assert "JPEG" in chain.step(studio, FRAME, asked)[0]["error"]
+    assert "error" not in chain.step(studio, None, asked)[0]
+
+
+def test_chains_of_cameras_that_are_gone_are_forgotten(model):
+    studio, asked = Studio(model), Sending(k=256)
+    for camera in "abc":
+        step(studio, camera, FRAME, asked)
+    assert list(studio.chains) == ["b", "c"]
+    end(studio, "b")
+    end(studio, "never there")
+    assert list(studio.chains) == ["c"]
 
 
 def test_what_is_wrong_with_a_frame_is_said_and_the_next_one_is_answered(client):

@@ -1,5 +1,7 @@
 """What /openapi.json says holds: schemathesis makes up requests from it and judges the answers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is of the extra semwave[web-test]")
@@ -14,16 +16,12 @@ from semwave.apps.web.service import Service  # noqa: E402
 from semwave.apps.web.studio import Studio  # noqa: E402
 
 MODEL = LinearModel()
-SERVICE = Service(MODEL.config, lambda: Studio(MODEL))
-# schemathesis starts and ends the application for every request.
-SERVICE.worker.stop = SERVICE.others.stop = lambda: None
+SERVICE = Service(MODEL.config, lambda: Studio(MODEL), pool=lambda: ThreadPoolExecutor(1))
 schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(SERVICE, LOOPBACK | {"testserver"}))
 
 
 @schema.parametrize()
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_are_as_described(case):
-    if SERVICE._studio is None:
-        SERVICE._start()
     # What a model offers is no matter of shapes, so what fits the description may still be refused.
     case.call_and_validate(base_url="http://localhost", excluded_checks=[positive_data_acceptance])

@@ -5,7 +5,8 @@ the page  POST /photos, then /photos/ID/view, /transmit, /other    GET /, /stati
 live      WebSocket /live
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +18,7 @@ from starlette.exceptions import HTTPException as StarletteError
 from starlette.requests import ClientDisconnect
 
 from semwave import __version__
-from semwave.air.files import signal_bytes
-from semwave.apps.web import live
+from semwave.apps.web import jobs, live
 from semwave.apps.web.asked import (
     Example,
     Failure,
@@ -36,15 +36,14 @@ from semwave.apps.web.asked import (
 )
 from semwave.apps.web.guards import LOOPBACK, Guards
 from semwave.apps.web.others import Other, by_other
+from semwave.apps.web.places import Refused
 from semwave.apps.web.service import Gone, Service
-from semwave.apps.web.studio import Photograph, Result, Studio, base64_of, constellation
-from semwave.apps.web.worker import Busy
+from semwave.apps.web.studio import Photograph, base64_of
+from semwave.apps.web.worker import TRIES, Crashed
 from semwave.errors import SemwaveError, printable
-from semwave.pictures import images
 
 STATIC = Path(__file__).parent / "static"
 SYMBOLS_TYPE = "application/octet-stream"
-RETRY_SECONDS = 1
 GONE_STATUS = 499
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": text}
@@ -56,6 +55,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
         411: "A body without its length",
         413: "A body that is too long",
         422: "What is not offered, or cannot be read",
+        429: "Too many requests of this client; try again",
         500: "An error of the service",
         503: "Too many requests wait; try again",
     }.items()
@@ -104,6 +104,15 @@ def _file(media: str) -> dict[int | str, dict[str, Any]]:
 PICTURE_BODY = _body("application/octet-stream", "A JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PPM file")
 
 
+@asynccontextmanager
+async def _place(request: Request, service: Service, others: bool = False) -> AsyncIterator[None]:
+    """A place for the request until it is answered, taken before its body is read."""
+    client = request.client.host if request.client else ""
+    service.rates.take(client)
+    async with (service.others if others else service.worker).place(client):
+        yield
+
+
 def _add_programs(app: FastAPI) -> None:
     @app.get("/health")
     async def health(service: Serving) -> Health:
@@ -118,13 +127,9 @@ def _add_programs(app: FastAPI) -> None:
     @app.post("/transmit", openapi_extra=PICTURE_BODY, response_class=Response, responses=_file(SYMBOLS_TYPE))
     async def transmit(request: Request, service: Serving, asked: Annotated[Whole, Query()]) -> Response:
         """A picture as symbols with their header: the file that ``semwave transmit`` writes."""
-
-        def job(studio: Studio) -> bytes:
-            return signal_bytes(studio.transmit(studio.photograph(data, asked), asked))
-
-        async with service.worker.place():
-            data = await request.body()
-            return Response(await service.work(job, request), media_type=SYMBOLS_TYPE)
+        async with _place(request, service):
+            data = await service.work(request, jobs.transmit, await request.body(), asked)
+        return Response(data, media_type=SYMBOLS_TYPE)
 
     @app.post(
         "/receive",
@@ -134,27 +139,15 @@ def _add_programs(app: FastAPI) -> None:
     )
     async def receive(request: Request, service: Serving, asked: Annotated[Receiving, Query()]) -> Response:
         """The picture that received symbols describe, as PNG."""
-
-        def job(studio: Studio) -> bytes:
-            return images.encode_image(studio.receive(data, asked), ".png")
-
-        async with service.worker.place():
-            data = await request.body()
-            return Response(await service.work(job, request), media_type="image/png")
+        async with _place(request, service):
+            data = await service.work(request, jobs.receive, await request.body(), asked)
+        return Response(data, media_type="image/png")
 
     @app.post("/send", openapi_extra=PICTURE_BODY)
     async def send(request: Request, service: Serving, asked: Annotated[Whole, Query()]) -> SendAnswer:
         """A picture through the whole chain: the report's row and the received picture, a PNG in base64."""
-
-        def job(studio: Studio) -> SendAnswer:
-            photo = studio.photograph(data, asked)
-            result = studio.send(photo, asked)
-            received = base64_of(images.encode_image(result.picture, ".png"))
-            return SendAnswer.model_validate({"report": result.row, "received": received, "note": photo.note})
-
-        async with service.worker.place():
-            data = await request.body()
-            return await service.work(job, request)
+        async with _place(request, service):
+            return await service.work(request, jobs.send, await request.body(), asked)
 
 
 def _photo(service: Serving, name: str) -> Photograph:
@@ -180,7 +173,8 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/examples/{number}", response_class=Response, responses=_file("image/jpeg") | NOT_KEPT)
     async def example(number: int, request: Request, service: Serving) -> Response:
         """The picture of an example."""
-        if number not in {each.number for each in await service.tried(request)}:
+        await service.tried(request)
+        if number not in service.examples:
             raise HTTPException(404, "there is no such example; /examples lists them")
         return Response(service.examples[number], media_type="image/jpeg")
 
@@ -188,13 +182,8 @@ def _add_page(app: FastAPI) -> None:
     async def photos(request: Request, service: Serving, asked: Annotated[Framing, Query()]) -> PhotoAnswer:
         """Keep a picture, in the frame, for a while and in memory."""
 
-        def job(studio: Studio) -> tuple[Photograph, str]:
-            photo = studio.photograph(data, asked)
-            return photo, base64_of(images.encode_image(photo.pixels, ".png"))
-
-        async with service.worker.place():
-            data = await request.body()
-            photo, sent = await service.work(job, request)
+        async with _place(request, service):
+            photo, sent = await service.work(request, jobs.photograph, await request.body(), asked)
         labels = None if photo.labels is None else base64_of(photo.labels.tobytes())
         name = service.photographs.put(photo)
         return PhotoAnswer(id=name, size=photo.size, sent=sent, note=photo.note, labels=labels, seconds=photo.seconds)
@@ -207,21 +196,16 @@ def _add_page(app: FastAPI) -> None:
         service.photographs.drop(name)
 
     @app.post("/photos/{name}/view", responses=NOT_KEPT)
-    async def view(request: Request, photo: Kept, service: Serving, asked: Viewing) -> ViewAnswer:
+    async def view(name: str, request: Request, photo: Kept, service: Serving, asked: Viewing) -> ViewAnswer:
         """A kept picture over the channel. Its codes are found once for each privacy."""
-        size = min(service.config.sizes) if asked.draft else None
-
-        def job(studio: Studio) -> ViewAnswer:
-            return _viewed(studio.send(photo, asked, asked.first, size), photo, ".jpg" if asked.draft else ".png")
-
-        async with service.worker.place():
-            return await service.work(job, request)
+        async with _place(request, service):
+            return await service.work(request, jobs.view, name, photo, asked)
 
     @app.post("/photos/{name}/transmit", response_class=Response, responses=_file(SYMBOLS_TYPE) | NOT_KEPT)
-    async def symbols(request: Request, photo: Kept, service: Serving, asked: Sending) -> Response:
+    async def symbols(name: str, request: Request, photo: Kept, service: Serving, asked: Sending) -> Response:
         """The symbols of a kept picture with their header."""
-        async with service.worker.place():
-            data = await service.work(lambda studio: signal_bytes(studio.transmit(photo, asked)), request)
+        async with _place(request, service):
+            data = await service.work(request, jobs.symbols, name, photo, asked)
         return Response(data, media_type=SYMBOLS_TYPE)
 
     @app.post("/photos/{name}/other", responses=NOT_KEPT)
@@ -230,27 +214,12 @@ def _add_page(app: FastAPI) -> None:
     ) -> OtherAnswer:
         """A kept picture by another scheme at the same k: separation, or Deep JSCC."""
         k = asked.k or service.config.k
-        async with service.others.place():
-            return await service.work(lambda studio: by_other(studio, photo, scheme, k, asked), request, service.others)
+        async with _place(request, service, others=True):
+            return await service.work(request, by_other, photo, scheme, k, asked, others=True)
 
     @app.websocket("/live")
     async def stream(socket: WebSocket) -> None:
         await live.serve(socket, socket.app.state.service)
-
-
-def _viewed(result: Result, photo: Photograph, suffix: str) -> ViewAnswer:
-    snr_db = result.soft.snr_db[0].item()
-    return ViewAnswer.model_validate(
-        {
-            "report": result.row,
-            "received": base64_of(images.encode_image(result.picture, suffix)),
-            "media_type": "image/png" if suffix == ".png" else "image/jpeg",
-            "note": photo.note,
-            "received_snr_db": round(snr_db, 2) if abs(snr_db) < 1000 else None,
-            "symbols": constellation(result.soft),
-            "private": None if result.private is None else base64_of(result.private.astype("uint8").tobytes()),
-        }
-    )
 
 
 def _answer_failures(app: FastAPI) -> None:
@@ -273,9 +242,14 @@ def _answer_failures(app: FastAPI) -> None:
         assert isinstance(error, StarletteError)
         return JSONResponse({"error": printable(error.detail)}, error.status_code, headers=error.headers)
 
-    @app.exception_handler(Busy)
-    async def busy(_: Request, error: Exception) -> JSONResponse:
-        return failed(503, "as many requests as may wait already do; try again", **{"retry-after": str(RETRY_SECONDS)})
+    @app.exception_handler(Refused)
+    async def later(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refused)
+        return failed(error.status, str(error), **{"retry-after": str(error.seconds)})
+
+    @app.exception_handler(Crashed)
+    async def crashed(_: Request, error: Exception) -> JSONResponse:
+        return failed(500, f"this ended the process that worked on it, {TRIES} times; it is not tried again")
 
     @app.exception_handler(MemoryError)
     async def full(_: Request, error: Exception) -> JSONResponse:

@@ -1,8 +1,10 @@
 """``semwave serve``: what it is asked, and what it prints."""
 
 import secrets
+import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +45,6 @@ def serve(
 
         from semwave.apps.web.app import create_app
         from semwave.apps.web.guards import LOOPBACK
-        from semwave.apps.web.keeper import keep
     except ImportError as error:
         raise SemwaveError(f"the page needs {error.name}; install it with: pip install 'semwave[web]'") from None
     local = host in LOCAL
@@ -62,23 +63,22 @@ def serve(
     typer.echo(f"semwave: {address}{f'?token={token}' if token else ''}  (Ctrl-C ends it)")
     sys.stdout.flush()
 
-    def run() -> None:
-        app = create_app(_service(model, lpips_weights), None if allow_remote else LOOPBACK, token)
-        settings = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,  # names of kept photographs are in the addresses
-            server_header=False,
-            lifespan="on",
-            ws_max_size=2**21,
-            ws_per_message_deflate=False,
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=ENDING_SECONDS,
-        )
+    settings = uvicorn.Config(
+        create_app(_service(model, lpips_weights), None if allow_remote else LOOPBACK, token),
+        log_level="warning",
+        access_log=False,  # names of kept photographs are in the addresses
+        server_header=False,
+        lifespan="on",
+        ws_max_size=2**21,
+        ws_per_message_deflate=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=ENDING_SECONDS,
+    )
+    # uvicorn ends in order and then raises the signal again.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[listening])
-
-    raise typer.Exit(keep(run))
 
 
 def _check_model(model: str, lpips_weights: Path | None) -> None:
@@ -94,16 +94,12 @@ def _check_model(model: str, lpips_weights: Path | None) -> None:
 
 
 def _service(model: str, lpips_weights: Path | None) -> "Service":
+    from semwave.apps.web.jobs import Loading, LoadingLpips
     from semwave.apps.web.service import Service
-    from semwave.apps.web.studio import Studio
-    from semwave.generators.memory import keep_one_pool
     from semwave.model import load_model
-    from semwave.pictures.metrics import LPIPS
 
-    keep_one_pool()
-    lpips = LPIPS("alex", lpips_weights)
     config = load_model(model).config if model_file(model) else config_of(model)
-    return Service(config, lambda: Studio(load_model(model), lpips), lpips is not None)
+    return Service(config, Loading(model, lpips_weights), LoadingLpips(lpips_weights))
 
 
 def _listen(host: str, port: int) -> socket.socket:

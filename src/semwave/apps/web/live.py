@@ -5,35 +5,29 @@
     service: length, JSON, JPEG, JPEG     4 bytes, what became of frame "number", the face sent, the face received
 
 A frame that comes while one is worked on takes the place of the one that waits: frames are dropped, never queued up. An
-answer stands for all frames up to its number.
+answer stands for all frames up to its number. It comes when the next frame has been sent, or at once where none comes
+(:mod:`semwave.apps.web.chain`).
 """
 
 import asyncio
 import json
+import secrets
 from dataclasses import dataclass, field
-from time import perf_counter
 
-import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from semwave.apps.web import chain
 from semwave.apps.web.asked import Sending
-from semwave.apps.web.quick import QuickModel
+from semwave.apps.web.places import Refused
 from semwave.apps.web.service import Service
-from semwave.apps.web.studio import Photograph, Studio, constellation
-from semwave.apps.web.tracking import Tracker
-from semwave.apps.web.worker import Busy
-from semwave.errors import SemwaveError
-from semwave.model import FaceModel
-from semwave.pictures import images
-from semwave.types import Model
+from semwave.apps.web.worker import Crashed
 
-SIZE = 256
-"""Pixels of a live picture, or the smallest that the model draws."""
 MOST_FRAME_BYTES = 2**20
-MOST_PIXELS = 1280 * 1280
 NUMBER_BYTES = 4
 SILENCE_SECONDS = 60
+NEXT_SECONDS = 0.03
+"""For which a frame that is on air waits for the next one, to be received while that is sent."""
 
 
 @dataclass
@@ -48,35 +42,40 @@ class Newest:
 async def serve(socket: WebSocket, service: Service) -> None:
     """Answer the frames of ``socket`` until it closes."""
     await socket.accept()
+    camera = secrets.token_urlsafe()
     try:
-        async with service.cameras.place():
-            await _answer_frames(socket, service)
-    except Busy:
+        async with service.cameras.place(camera):
+            await _answer_frames(socket, service, camera)
+    except Refused:
         await socket.close(1013, "as many cameras as may are served already; try again")
     except TimeoutError:
         await socket.close(1001, "no frame came for a while")
+    except Crashed:
+        await socket.close(1011, "a frame ended the process that worked on it; start live again")
     except WebSocketDisconnect:
         return
+    finally:
+        service.worker.submit(chain.end, camera)
 
 
-async def _answer_frames(socket: WebSocket, service: Service) -> None:
-    newest, arrived, chain = Newest(), asyncio.Event(), Chain()
+async def _answer_frames(socket: WebSocket, service: Service, camera: str) -> None:
+    newest, arrived, on_air = Newest(), asyncio.Event(), 0
     reading = asyncio.create_task(_read(socket, newest, arrived))
     try:
         while not reading.done():
             waiting = asyncio.create_task(arrived.wait())
-            await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            patience = NEXT_SECONDS if on_air else None
+            await asyncio.wait({reading, waiting}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             arrived.clear()
             number, data, asked = newest.number, newest.data, newest.asked
             newest.data = None
-            if data is None:
+            if data is None and not on_air:
                 continue
-            try:
-                answer = await service.work(lambda studio, job=(data, asked): chain.frame(studio, *job))
-            except SemwaveError as error:
-                answer = {"error": str(error)}, b"", b""
-            await socket.send_bytes(_packed(number, *answer))
+            answer = await service.worker.submit(chain.step, camera, data, asked)
+            if answer is not None:
+                await socket.send_bytes(_packed(on_air, *answer))
+            on_air = number if data is not None else 0
         reading.result()
     finally:
         reading.cancel()
@@ -102,48 +101,6 @@ async def _read(socket: WebSocket, newest: Newest, arrived: asyncio.Event) -> No
             return
         newest.number, newest.data = int.from_bytes(data[:NUMBER_BYTES], "big"), data[NUMBER_BYTES:]
         arrived.set()
-
-
-class Chain:
-    """The chain for the frames of one camera, which remembers the last one."""
-
-    def __init__(self):
-        self.tracker = Tracker()
-        self._studio: Studio | None = None
-        self._kind: tuple | None = None
-
-    def frame(self, studio: Studio, data: bytes, asked: Sending) -> tuple[dict, bytes, bytes]:
-        """What became of a frame: figures, the face sent and the face received as JPEG."""
-        start, sizes = perf_counter(), studio.model.config.sizes
-        size = SIZE if SIZE in sizes else min(sizes)
-        photo = Photograph(self.tracker.face(_picture(data), size), "", None, {"align": perf_counter() - start})
-        result = self._studio_for(studio.model, asked).send(photo, asked)
-        figures = {
-            "seconds": perf_counter() - start,
-            "stages": result.row["seconds"],
-            "psnr_db": result.row["psnr_db"],
-            "k": result.row["k"],
-            "snr_db": asked.snr_db,
-            "size": size,
-            "symbols": constellation(result.soft),
-        }
-        return figures, images.encode_image(photo.pixels, ".jpg"), images.encode_image(result.picture, ".jpg")
-
-    def _studio_for(self, model: Model, asked: Sending) -> Studio:
-        """One that goes on from the last frame, where nothing is hidden and the face was not looked for anew."""
-        goes_on = asked.privacy is None and isinstance(model, FaceModel) and len(model.corrections.steps) > 0
-        kind = goes_on, self.tracker.found if goes_on else 0
-        if self._studio is None or self._kind != kind:
-            self._kind = kind
-            self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
-        return self._studio
-
-
-def _picture(data: bytes) -> np.ndarray:
-    picture = images.decode_image(data, "the frame")
-    if picture.shape[0] * picture.shape[1] > MOST_PIXELS:
-        raise SemwaveError("the frame has too many pixels; send at most 1280 x 1280")
-    return picture
 
 
 def _packed(number: int, figures: dict, sent: bytes, received: bytes) -> bytes:

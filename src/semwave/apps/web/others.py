@@ -12,11 +12,12 @@ from semwave.air.channels import CHANNELS
 from semwave.air.link import Link
 from semwave.air.seeds import noise_generator
 from semwave.apps.web.asked import OtherAnswer, Sending
-from semwave.apps.web.studio import NAME, Photograph, Studio, base64_of
+from semwave.apps.web.studio import NAME, Photograph, base64_of, compared
 from semwave.baselines.deep_jscc import LAYOUTS, trained
 from semwave.baselines.separation import Separation
 from semwave.errors import SemwaveError
 from semwave.pictures import images
+from semwave.pictures.metrics import LPIPS
 from semwave.types import DELIVERED
 
 DEEP_JSCC_SIZE = 512
@@ -24,8 +25,8 @@ Other = Literal["separation", "deep-jscc"]
 
 
 @torch.no_grad()
-def by_other(studio: Studio, photo: Photograph, scheme: Other, k: int, asked: Sending) -> OtherAnswer:
-    """``photo``, all of it, in ``k`` symbols over the channel of ``asked``.
+def by_other(lpips: LPIPS | None, photo: Photograph, scheme: Other, k: int, asked: Sending) -> OtherAnswer:
+    """``photo``, all of it, in ``k`` symbols over the channel of ``asked``; LPIPS(alex) where there is one.
 
     Raises:
         SemwaveError: a channel, a k or a size for which the scheme is not there.
@@ -44,7 +45,7 @@ def by_other(studio: Studio, photo: Photograph, scheme: Other, k: int, asked: Se
         note = "; ".join(filter(None, (delivered.outcome, delivered.note)))
         return OtherAnswer(scheme=scheme, received=None, psnr_db=None, lpips_alex=None, note=note, seconds=seconds)
     picture = images.to_uint8(delivered.image[0])
-    quality, distance = studio.compared(photo, picture)
+    quality, distance = compared(lpips, photo, picture)
     return OtherAnswer(
         scheme=scheme,
         received=base64_of(images.encode_image(picture, ".png")),

@@ -1,73 +1,74 @@
-"""The model for live pictures: it goes on from the codes of the frame before, and draws in bf16.
+"""The model for live pictures: it goes on from the frame before, draws in bf16, and each picture once.
 
     first frame     parser, encoder -> corrections -> codes
-    the next ones   codes of the frame before -> one correction -> codes
+    the next ones   picture of 128 px of what arrived of the frame before, which the residual was the difference to
+                    -> its gradient towards the frame at hand -> codes of the frame before, corrected
 
-A correction is a step of descent towards the picture at hand, and a face does not change much between two frames.
+A correction is a step of descent towards the picture at hand, and a face does not change much between two frames. The
+picture that its gradient needs was drawn for the frame before already, so it costs the way back alone.
 """
-
-import copy
 
 import torch
 from torch import Tensor, nn
 
-from semwave.inversion.correction import Corrections
-from semwave.model import FaceModel
-from semwave.pictures.images import SKETCH
-from semwave.types import Drawing, Inversion, Message, Scene, Signal, Soft
+from semwave.air.iq import noise_power
+from semwave.generators.compositional import CompositionalGenerator
+from semwave.inversion.correction import LONGEST, weights
+from semwave.model import CLEAN_SNR_DB, FaceModel
+from semwave.pictures.images import SKETCH, resized
+from semwave.types import Drawing, Inversion, Scene, Signal
 
-STEPS = 1
-"""Corrections of a frame that goes on from another one."""
+LENGTH = 0.3
+"""Share of a damped Gauss-Newton step by which a frame goes on from another one."""
 
 
-class QuickModel:
-    """A :class:`semwave.types.Model` with a memory: of the last picture's codes."""
+class QuickModel(FaceModel):
+    """``model`` with a memory of the last picture; all weights are shared with it. One thread may send while another
+    one receives."""
 
     def __init__(self, model: FaceModel):
-        self.model, self.config, self.digest = model, model.config, model.digest
-        self._codes: Tensor | None = None
-        self._corrections = Corrections(STEPS, model.config.layout)
-        self._corrections.matrix = model.corrections.matrix
-        # The last steps are those that were learned nearest to the picture.
-        self._corrections.steps = nn.Parameter(model.corrections.steps[-STEPS:].detach(), requires_grad=False)
-        self._drawing = _in_bf16(model)
+        nn.Module.__init__(self)
+        own = {name: value for name, value in vars(model).items() if name not in vars(self)}
+        vars(self).update(own, _modules=model._modules, _buffers=model._buffers, training=False)
+        self._coordinates: Tensor | None = None
+        self._at: Tensor | None = None
+        self._picture: Tensor | None = None
 
     def invert(self, scene: Scene, inversion: Inversion = Inversion()) -> Tensor:
         """Codes (1, codes, code_size) of the picture of ``scene``."""
-        if self._codes is None:
-            self._codes = self.model.invert(scene, inversion)
-        else:
-            space = self.model.space
-            coordinates = space.coordinates(self._codes)
-            self._codes = space.codes(self._corrections(self._sketch, scene.picture, coordinates))
-        return self._codes
+        if self._coordinates is None or self._at is None or self._picture is None:
+            codes = super().invert(scene, inversion)
+            self._coordinates = self.space.coordinates(codes)
+            return codes
+        photo = resized(scene.picture, SKETCH)
+        error = (weights(photo) * (self._picture.float() - photo).square()).mean() / 2
+        gradient = torch.autograd.grad(error, self._at)[0]
+        self._picture = None  # its way back is gone
+        newton = torch.einsum("cij,bcj->bci", self.corrections.matrix, gradient)
+        self._coordinates = self._coordinates - LENGTH * newton.clamp(-LONGEST, LONGEST)
+        return self.space.codes(self._coordinates)
 
+    @torch.no_grad()
     def encode(self, scene: Scene, k: int, layers: tuple[str, ...] | None = None) -> Signal:
         """As the model does."""
-        return self.model.encode(scene, k, layers)
+        sent = super().encode(scene, k, layers)
+        if self._picture is None:  # codes alone were sent, which need no picture
+            assert scene.codes is not None
+            self.expected(self.plan(k, False).sent(self.symbols(self.space.coordinates(scene.codes))))
+        return sent
 
-    def decode(self, soft: Soft) -> Message:
-        """As the model does."""
-        return self.model.decode(soft)
+    @torch.enable_grad()
+    def expected(self, symbols: Tensor) -> Tensor:
+        """The picture (1, 3, 128, 128) of what arrives of ``symbols`` (1, symbols) without noise. It is kept."""
+        clean = noise_power(torch.full((len(symbols), 1), CLEAN_SNR_DB, dtype=torch.float32))
+        self._at = self.arrived_coordinates(symbols, clean).detach().requires_grad_()
+        self._picture = self._sketch(self.space.codes(self._at))
+        return self._picture.detach().float()
 
-    def draw(self, message: Message, size: int | None = None) -> Drawing:
-        """As the model does, to about a grey level."""
-        if self._drawing is self.model:
-            return self.model.draw(message, size)
-        with torch.autocast(message.codes.device.type, torch.bfloat16):
-            return self._drawing.draw(message, size)
-
-    def _sketch(self, coordinates: Tensor) -> Tensor:
-        codes = self.model.space.codes(coordinates)
+    def drawn(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
+        """The picture of ``codes`` at ``size`` px and the one of 128 px, in one pass where the generator can."""
+        if not isinstance(self.sketcher, CompositionalGenerator):
+            return super().drawn(codes, size)
         with torch.autocast(codes.device.type, torch.bfloat16):
-            return (self.model.sketcher or self.model.generator)(codes, SKETCH).image
-
-
-def _in_bf16(model: FaceModel) -> FaceModel:
-    """``model``, whose generator is the one in bf16 where there is one; all weights are shared."""
-    if model.sketcher is None:
-        return model
-    other = copy.copy(model)
-    # A copied module shares the table of its parts with the original.
-    other._modules = {**model._modules, "generator": model.sketcher}
-    return other
+            drawings = self.sketcher.images(codes, (SKETCH, size))
+            return Drawing(drawings[size].float(), self.sketcher.masks(codes)), drawings[SKETCH].float()

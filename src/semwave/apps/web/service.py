@@ -3,23 +3,25 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any
 
 from starlette.requests import Request
 
 from semwave import __version__
 from semwave.air.channels import CHANNELS
 from semwave.air.transports import SAMPLED
+from semwave.apps.web import jobs
 from semwave.apps.web.asked import Example, Health, ModelAnswer, offered_ks
+from semwave.apps.web.places import Places, Rates
 from semwave.apps.web.shelf import Shelf
 from semwave.apps.web.studio import EXAMPLES, Photograph, Studio
-from semwave.apps.web.worker import Places, Worker
+from semwave.apps.web.worker import Worker, process
 from semwave.errors import SemwaveError
-from semwave.pictures import images
+from semwave.pictures.metrics import LPIPS
 from semwave.zoo import ModelConfig
 
-Result = TypeVar("Result")
 OTHER_PLACES, CAMERAS = 4, 2
 TIDYING_SECONDS = 60
 log = logging.getLogger(__name__)
@@ -30,21 +32,31 @@ class Gone(Exception):
 
 
 class Service:
-    """A model that ``load`` gives, of configuration ``config``. Requests wait until it is loaded."""
+    """A model of configuration ``config``, which ``load`` loads, and LPIPS(alex), if any, which ``judge`` does, each in
+    an executor that ``pool`` makes. Requests wait until it is loaded."""
 
-    def __init__(self, config: ModelConfig, load: Callable[[], Studio], lpips: bool = False):
-        self.config, self.load, self.lpips = config, load, lpips
-        self.worker, self.others = Worker("model"), Worker("others", OTHER_PLACES)
-        self.cameras = Places(CAMERAS)
+    def __init__(
+        self,
+        config: ModelConfig,
+        load: Callable[[], Studio],
+        judge: Callable[[], LPIPS | None] | None = None,
+        pool: Callable[[], Executor] = process,
+    ):
+        self.config, self.lpips = config, judge is not None
+        self.worker = Worker(load, pool)
+        self.others = Worker(judge or _nothing, pool, OTHER_PLACES, OTHER_PLACES)
+        self.cameras, self.rates = Places(CAMERAS, CAMERAS), Rates()
         self.photographs: Shelf[Photograph] = Shelf()
         self.examples: dict[int, bytes] = {}
-        self._studio: Studio | None = None
-        self._failure = ""
+        self.status = "loading"
 
     @asynccontextmanager
     async def running(self, *_: object) -> AsyncIterator[None]:
-        """Load the model in its thread while requests are answered already; end with the threads."""
-        tasks = [asyncio.create_task(self.worker.run(self._start)), asyncio.create_task(self._tidy())]
+        """Load the model in its process while requests are answered already; end with the processes."""
+        self.worker.start()
+        self.others.start()
+        loading = self.worker.submit(jobs.examples)
+        tasks = [asyncio.create_task(self._wait_for(loading)), asyncio.create_task(self._tidy())]
         try:
             yield
         finally:
@@ -52,47 +64,36 @@ class Service:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*tasks, return_exceptions=True)
-            self.worker.stop()
-            self.others.stop()
+            await asyncio.gather(self.worker.stop(), self.others.stop())
 
-    async def work(
-        self, job: Callable[[Studio], Result], request: Request | None = None, worker: Worker | None = None
-    ) -> Result:
-        """What ``job`` gives in the thread of ``worker``, the model's without one. Given up when ``request`` hangs up
-        before its turn.
+    async def work(self, request: Request, function: Callable[..., Any], *given: Any, others: bool = False) -> Any:
+        """What ``function`` of the studio and ``given`` gives in the model's process, or of LPIPS in that of the
+        ``others``. Given up when ``request`` hangs up before its turn.
 
         Raises:
             Gone: it has.
         """
-        running = asyncio.ensure_future((worker or self.worker).run(lambda: job(self.studio())))
-        if request is None:
-            return await running
+        answer = (self.others if others else self.worker).submit(function, *given)
         watching = asyncio.ensure_future(_hung_up(request))
         try:
-            await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():
+            await asyncio.wait({answer, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
                 raise Gone
-            return running.result()
+            return answer.result()
         finally:
             watching.cancel()
-            running.cancel()
-
-    def studio(self) -> Studio:
-        """The loaded model. Raises :class:`SemwaveError` where it could not be loaded."""
-        if self._studio is None:
-            raise SemwaveError(self._failure or "the model is still being loaded; try again in a moment")
-        return self._studio
+            answer.cancel()
 
     async def tried(self, request: Request) -> list[Example]:
         """The examples that the model has, once it is loaded."""
-        await self.work(lambda studio: studio, request)
+        if not self.examples:
+            self.examples = await self.work(request, jobs.examples)
         return [example for example in EXAMPLES if example.number in self.examples]
 
     def health(self) -> Health:
         """How the service is."""
-        status = "ready" if self._studio else "broken" if self._failure else "loading"
         return Health(
-            status=status,
+            status=self.status,
             version=__version__,
             waiting=self.worker.waiting,
             places=self.worker.places,
@@ -113,25 +114,26 @@ class Service:
             lpips=self.lpips,
         )
 
-    def _start(self) -> None:
+    async def _wait_for(self, loading: asyncio.Future) -> None:
         try:
-            studio = self.load()
-            for example in EXAMPLES:
-                with suppress(SemwaveError):  # a checkpoint's model may not make up faces
-                    picture = studio.example(example.number)
-                    self.examples[example.number] = images.encode_image(picture, ".jpg")
-            self._studio = studio
+            self.examples = await loading
+            self.status = "ready"
         except SemwaveError as error:
-            self._failure = str(error)
+            self.status = "broken"
             log.error("the model cannot be loaded: %s", error)
-        except Exception as error:
-            self._failure = f"the model cannot be loaded ({type(error).__name__})"
+        except Exception:
+            self.status = "broken"
             log.exception("the model cannot be loaded")
 
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDYING_SECONDS)
             self.photographs.tidy()
+            await self.worker.submit(Studio.forget, self.photographs.names)
+
+
+def _nothing() -> None:
+    """Other schemes are compared without LPIPS."""
 
 
 async def _hung_up(request: Request) -> None:

@@ -24,6 +24,11 @@ class Shelf(Generic[Kept]):
         self.tidy()
         return len(self._kept)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all that is kept."""
+        return frozenset(self._kept)
+
     def put(self, thing: Kept) -> str:
         """Keep ``thing``; returns its name of 256 random bits."""
         self.tidy()

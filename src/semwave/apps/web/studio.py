@@ -10,12 +10,12 @@ import math
 import tempfile
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from semwave.air.seeds import noise_generator
 from semwave.air.transports import transport
 from semwave.apps.report import report_row
 from semwave.apps.web.asked import Example, Framing, Receiving, Sending
+from semwave.apps.web.shelf import MOST
 from semwave.errors import SemwaveError
 from semwave.pictures import images
 from semwave.pictures.metrics import LPIPS, psnr
@@ -36,6 +37,9 @@ from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 from semwave.types import Generative, Model, Scene, Signal, Soft
+
+if TYPE_CHECKING:
+    from semwave.apps.web.chain import Chain
 
 NAME = "photo"
 """What errors, reports and seeds call a photograph that came without a file's name."""
@@ -70,6 +74,15 @@ class Photograph:
 
 
 @dataclass(frozen=True)
+class OnAir:
+    """A photograph's ``signal``, the scene that it was made of, and the seconds of every stage until then."""
+
+    signal: Signal
+    scene: Scene
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Result:
     """A received picture uint8 (size, size, 3), the report's row, what arrived, and where the photograph was private,
     (128, 128) bool."""
@@ -81,13 +94,16 @@ class Result:
 
 
 class Studio:
-    """Everything that is done with one ``model``. Not for several threads at once.
+    """Everything that is done with one ``model``, and the photographs that it was done to. Not for several threads at
+    once.
 
     ``lpips`` is LPIPS(alex), or None to leave it out.
     """
 
     def __init__(self, model: Model, lpips: LPIPS | None = None):
         self.model, self.lpips = model, lpips
+        self.photographs: OrderedDict[str, Photograph] = OrderedDict()
+        self.chains: dict[str, Chain] = {}
         # One with privacy reads its knowledge base from the disk.
         self._transmitter = lru_cache(MOST_TRANSMITTERS)(
             lambda k, layers, privacy: Transmitter(model, k, layers, privacy=privacy)
@@ -101,9 +117,21 @@ class Studio:
         picture = framed(images.decode_image(data, "the picture"), size, not framing.aligned, face=framing.face)
         return Photograph(picture.sent, picture.note, self._labels(picture.sent), {"align": perf_counter() - start})
 
+    def known(self, name: str, photo: Photograph) -> Photograph:
+        """The photograph that came as ``photo``, with what was made of it already under ``name``."""
+        known = self.photographs.setdefault(name, photo)
+        self.photographs.move_to_end(name)
+        if len(self.photographs) > MOST:
+            self.photographs.popitem(last=False)
+        return known
+
+    def forget(self, names: Container[str]) -> None:
+        """Forget the photographs but those with one of ``names``."""
+        self.photographs = OrderedDict((name, photo) for name, photo in self.photographs.items() if name in names)
+
     def transmit(self, photo: Photograph, asked: Sending) -> Signal:
         """The symbols of ``photo``; codes are those of an earlier call where nothing else is private."""
-        return self._encoded(photo, asked)[0]
+        return self.on_air(photo, asked).signal
 
     def send(self, photo: Photograph, asked: Sending, first: int | None = None, size: int | None = None) -> Result:
         """``photo`` over the channel, drawn at ``size`` pixels, or its own; of the symbols only the ``first`` have
@@ -112,21 +140,32 @@ class Studio:
         Raises:
             SemwaveError: what is not offered, or a photograph without a part that is to be hidden.
         """
-        signal, scene, seconds = self._encoded(photo, asked)
+        return self.arrived(photo, asked, self.on_air(photo, asked), lambda soft: _prefix(soft, first), size)
+
+    def arrived(
+        self,
+        photo: Photograph,
+        asked: Sending,
+        on_air: OnAir,
+        heard: Callable[[Soft], Soft] = lambda soft: soft,
+        size: int | None = None,
+    ) -> Result:
+        """What :meth:`send` gives of ``photo`` that is ``on_air`` already, where what arrives is ``heard`` so."""
+        signal, seconds = on_air.signal, dict(on_air.seconds)
         receiver = Receiver(self.model, size or photo.size)
         random = noise_generator(asked.seed, NAME)
         soft = _timed(seconds, "channel", lambda: transport(asked.channel, self.model, asked.snr_db, random)(signal))
-        soft = _prefix(soft, first)
+        soft = heard(soft)
         message = _timed(seconds, "decode", lambda: receiver.decode(soft))
         picture = _timed(seconds, "generate", lambda: images.to_uint8(receiver.draw(message).image[0]))
-        quality, distance = self.compared(photo, picture)
+        quality, distance = compared(self.lpips, photo, picture)
         distances = {"alex": distance}
         hidden = asked.privacy.hidden(self.model.config.layout) if asked.privacy else ()
         mode = asked.privacy.mode if asked.privacy else None
         row = report_row(
             NAME, photo.size, message.header, asked.snr_db, asked.channel, hidden, mode, quality, distances, seconds
         )
-        return Result(picture, row, soft, _private(scene))
+        return Result(picture, row, soft, _private(on_air.scene))
 
     def receive(self, data: bytes, asked: Receiving) -> np.ndarray:
         """The picture uint8 (size, size, 3) of a file of symbols. Raises as ``semwave receive``."""
@@ -155,21 +194,8 @@ class Studio:
         codes = model.sample(1, torch.Generator().manual_seed(number))
         return images.to_uint8(model.generate(codes, model.config.size).image[0])
 
-    @torch.no_grad()
-    def compared(self, photo: Photograph, picture: np.ndarray) -> tuple[float, float | None]:
-        """PSNR in dB and LPIPS(alex) of ``picture``, uint8 (S, S, 3), to ``photo``; at another size, PSNR alone, to
-        the photograph made as small."""
-        sent, received = images.to_tensor(photo.pixels), images.to_tensor(picture)
-        if len(picture) != photo.size:
-            return psnr(images.resized(sent, len(picture)), received, data_range=2).item(), None
-        quality = psnr(sent, received, data_range=2).item()
-        if self.lpips is None:
-            return quality, None
-        if photo.features is None:
-            photo.features = self.lpips.features(sent)
-        return quality, round(self.lpips.distance(photo.features, self.lpips.features(received)).item(), 4)
-
-    def _encoded(self, photo: Photograph, asked: Sending) -> tuple[Signal, Scene, dict[str, float]]:
+    def on_air(self, photo: Photograph, asked: Sending) -> OnAir:
+        """``photo`` as symbols. Raises as :meth:`send`."""
         k = self.model.config.k if asked.k is None else asked.k
         transmitter = self._transmitter(k, asked.layers, asked.privacy)
         if asked.privacy not in photo.scenes:
@@ -184,12 +210,27 @@ class Studio:
         if photo.signal is None or photo.signal[0] != key:
             start = perf_counter()
             photo.signal = key, transmitter.encode(scene), perf_counter() - start
-        return photo.signal[1], scene, photo.seconds | {"invert": inversion, "encode": photo.signal[2]}
+        return OnAir(photo.signal[1], scene, photo.seconds | {"invert": inversion, "encode": photo.signal[2]})
 
     def _labels(self, pixels: np.ndarray) -> np.ndarray | None:
         """Part of every pixel (128, 128) uint8; None where the model has no parser."""
         parser = getattr(self.model, "labels", None)
         return parser(images.to_tensor(pixels), LABELS)[0].numpy() if parser else None
+
+
+@torch.no_grad()
+def compared(lpips: LPIPS | None, photo: Photograph, picture: np.ndarray) -> tuple[float, float | None]:
+    """PSNR in dB and LPIPS(alex) of ``picture``, uint8 (S, S, 3), to ``photo``; at another size, PSNR alone, to the
+    photograph made as small."""
+    sent, received = images.to_tensor(photo.pixels), images.to_tensor(picture)
+    if len(picture) != photo.size:
+        return psnr(images.resized(sent, len(picture)), received, data_range=2).item(), None
+    quality = psnr(sent, received, data_range=2).item()
+    if lpips is None:
+        return quality, None
+    if photo.features is None:
+        photo.features = lpips.features(sent)
+    return quality, round(lpips.distance(photo.features, lpips.features(received)).item(), 4)
 
 
 def constellation(soft: Soft) -> list[float]:

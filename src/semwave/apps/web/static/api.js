@@ -14,10 +14,11 @@ export class Failed extends Error {
 
 /** Words of the command, said as the page says them. */
 function inWords(message) {
-  return message
+  const words = message
     .replace(/^the picture: /, "")
     .replaceAll("and --no-align", "and tick “aligned square face already”")
     .replace(/; --face \d+ takes the next/, "");
+  return words.replace(/^[a-z](?=[a-z])/, (letter) => letter.toUpperCase());
 }
 
 async function ask(path, options, tries = TRIES) {
@@ -25,14 +26,15 @@ async function ask(path, options, tries = TRIES) {
   try {
     answer = await fetch(path, options);
   } catch {
-    // A service that crashed is started again within seconds.
+    // A service that is started again answers within seconds.
     if (tries > TRIES - RESTARTS) {
       await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
       return ask(path, options, tries - 1);
     }
     throw new Failed("the service does not answer; is “semwave serve” still running?", 0);
   }
-  if (answer.status === 503 && tries > 1) {
+  // Too many ask, or this page too often: the service says that it is worth another try.
+  if (answer.headers.has("retry-after") && tries > 1) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     return ask(path, options, tries - 1);
   }

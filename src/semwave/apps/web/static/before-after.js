@@ -2,6 +2,7 @@
 // the part that the parser sees there (event "part").
 
 const GRID = 128;
+const FINE = 4;
 const STEP = 5;
 const CLICK_PIXELS = 4;
 
@@ -12,13 +13,13 @@ class BeforeAfter extends HTMLElement {
         <img class="received" alt="Received picture" draggable="false">
         <div class="left">
           <img class="sent" alt="Sent picture" draggable="false">
-          <canvas class="private" width="${GRID}" height="${GRID}" role="img" aria-label="What is hidden"></canvas>
+          <canvas class="private" width="${GRID * FINE}" height="${GRID * FINE}" role="img" aria-label="What is hidden"></canvas>
         </div>
         <span class="label sent-label">sent</span><span class="label received-label">received</span>
         <span class="label part-label" hidden></span>
         <div class="divider" role="slider" tabindex="0" aria-label="Divider between sent and received"
           aria-valuemin="0" aria-valuemax="100"></div>
-        <p class="empty">The picture appears here.</p>
+        <p class="empty">Choose a photograph or an example.</p>
       </div>`;
     this.stage = this.querySelector(".stage");
     this.divider = this.querySelector(".divider");
@@ -62,12 +63,14 @@ class BeforeAfter extends HTMLElement {
   /** Hatch where `isPrivate(index)` holds, an index of the grid. */
   hatch(isPrivate) {
     const context = this.querySelector("canvas.private").getContext("2d");
-    const picture = context.createImageData(GRID, GRID);
-    for (let i = 0; i < GRID * GRID; i++) {
-      if (!isPrivate(i)) continue;
-      const stripe = ((i % GRID) + Math.floor(i / GRID)) % 8 < 3;
-      picture.data.set(stripe ? [255, 255, 255, 190] : [20, 24, 30, 190], 4 * i);
-    }
+    const size = GRID * FINE;
+    const picture = context.createImageData(size, size);
+    for (let y = 0; y < size; y++)
+      for (let x = 0; x < size; x++) {
+        if (!isPrivate(Math.floor(y / FINE) * GRID + Math.floor(x / FINE))) continue;
+        const stripe = (x + y) % 24 < 9;
+        picture.data.set(stripe ? [255, 255, 255, 190] : [20, 24, 30, 190], 4 * (y * size + x));
+      }
     context.putImageData(picture, 0, 0);
   }
 

@@ -1,6 +1,7 @@
 // The controls: what they offer comes from the model, what they say goes into a request.
 
 const FIRST_STOP = 64;
+const NAMES = { awgn: "AWGN", rayleigh: "Rayleigh fading" };
 const $ = (id) => document.getElementById(id);
 
 export class Controls {
@@ -13,7 +14,7 @@ export class Controls {
   begin(model) {
     this.model = model;
     $("k").max = model.ks.length - 1;
-    $("channel").replaceChildren(...model.channels.map((name) => new Option(name, name)));
+    $("channel").replaceChildren(...model.channels.map((name) => new Option(NAMES[name] ?? name, name)));
     $("parts").replaceChildren(...model.parts.map((part) => this.#partButton(part)));
     this.#setK(model.k);
     this.#sayFirst();
@@ -110,7 +111,8 @@ export class Controls {
     $("k").setAttribute("aria-valuetext", `k = ${k}`);
     $("k-number").value = k;
     const n = 3 * this.model.size ** 2;
-    $("k-hint").textContent = `${k / 2} complex symbols; k/n = ${Number(((3072 * k) / n).toFixed(2))}/3072 of n = ${n.toLocaleString("en")}`;
+    $("k-hint").textContent = `${k / 2} complex symbols · k/n = ${Number(((3072 * k) / n).toFixed(2))}/3072`;
+    $("k-hint").title = `n = ${n.toLocaleString("en")}: width × height × 3`;
     this.stops = [];
     for (let stop = FIRST_STOP; stop < k; stop *= Math.SQRT2) this.stops.push(2 * Math.round(stop / 2));
     this.stops.push(k);

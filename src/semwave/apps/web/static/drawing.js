@@ -32,12 +32,16 @@ const WORDS = {
   channel: "channel", decode: "decode: symbols to codes", generate: "generate: draw the picture",
 };
 
+/** Seconds in the unit that suits them. */
+export const duration = (seconds) =>
+  seconds < 1 ? `${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`;
+
 /** Rows of the table of stages; those of `once` were done for an earlier picture already. */
 export function listStages(table, seconds, once = []) {
   const rows = Object.entries(seconds).map(([stage, value]) => {
     const row = document.createElement("tr");
     const head = Object.assign(document.createElement("th"), { textContent: WORDS[stage] ?? stage, scope: "row" });
-    const time = `${(1000 * value).toFixed(value < 0.01 ? 1 : 0)} ms`;
+    const time = duration(value);
     row.append(head, Object.assign(document.createElement("td"), { textContent: once.includes(stage) ? `(${time})` : time }));
     return row;
   });

@@ -1,7 +1,7 @@
-// The camera: single pictures, and frames through the channel. At most two frames are under way; a frame of the camera
-// that finds two is not sent at all.
+// The camera: single pictures, and frames through the channel. At most three frames are under way, one that is sent, one
+// that is received and one that waits; a frame of the camera that finds three is not sent at all.
 
-const UNDER_WAY = 2;
+const UNDER_WAY = 3;
 const WIDTH = 480;
 const QUALITY = 0.85;
 const RATE_MS = 3000;

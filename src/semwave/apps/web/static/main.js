@@ -4,11 +4,14 @@
 import * as api from "./api.js";
 import "./before-after.js";
 import { Controls } from "./controls.js";
-import { drawConstellation, listStages } from "./drawing.js";
+import { drawConstellation, duration, listStages } from "./drawing.js";
 import { Camera, Live } from "./live.js";
 
 const $ = (id) => document.getElementById(id);
+const OF_A_PICTURE = ["save-picture", "save-symbols", "save-report", "compare"];
+const OF_ARRIVING = ["first", "play"];
 const PLAY_MS = 500;
+const BUSY_MS = 400;
 const view = $("view");
 const say = (id, text = "") => ($(id).textContent = text);
 const state = { photo: null, result: null, running: false, wanted: null, playing: 0 };
@@ -35,7 +38,7 @@ function change(field, draft = false) {
 async function take(blob, aligned, name) {
   stopLive();
   say("source-error");
-  say("source-note", "Reading …");
+  say("source-note", "Finding the face …");
   try {
     const before = state.photo;
     const photo = await api.keep(blob, aligned);
@@ -60,14 +63,18 @@ async function redraw(field, draft) {
   state.wanted = { field, draft };
   if (state.running) return;
   state.running = true;
+  const busy = setTimeout(() => view.setAttribute("aria-busy", true), BUSY_MS);
   while (state.wanted) {
     const { field, draft } = state.wanted;
     state.wanted = null;
     await drawn(field, draft);
   }
+  clearTimeout(busy);
+  view.removeAttribute("aria-busy");
   state.running = false;
 }
 
+const OF_K = /^(k = |codes alone )/i;
 const ERRORS = { k: "k-error", channel: "channel-error", hide: "hide-error", photo: "view-error", snr: "channel-error" };
 
 async function drawn(field, draft) {
@@ -79,11 +86,11 @@ async function drawn(field, draft) {
     Object.assign(state, { result, asked, failing: null });
     view.show({ received: URL.createObjectURL(api.blob(result.received, result.media_type)) });
     showFigures(result, performance.now() - start);
-    for (const id of ["save-picture", "save-symbols", "save-report", "compare"]) $(id).disabled = draft;
+    for (const id of OF_A_PICTURE) $(id).disabled = draft;
     hatch();
   } catch (error) {
     // What is wrong stays wrong until something works again, whatever is dragged meanwhile.
-    state.failing ??= field;
+    state.failing ??= OF_K.test(error.message) ? "k" : field;
     say(ERRORS[state.failing] ?? "view-error", error.message);
     if (state.failing !== "hide") return;
     controls.takeBack();
@@ -107,15 +114,17 @@ function showFigures(result, milliseconds) {
   const { report } = result;
   const parts = [`<strong>PSNR ${report.psnr_db?.toFixed(2) ?? "∞"} dB</strong>`];
   if (report.lpips_alex !== null) parts.push(`<strong>LPIPS(alex) ${report.lpips_alex.toFixed(3)}</strong>`);
-  parts.push(`k = ${report.k}, ${report.complex_symbols} complex symbols, k/n = ${report.ratio}`);
+  parts.push(`k&nbsp;=&nbsp;${report.k}`, `${report.complex_symbols} complex symbols`, `k/n&nbsp;=&nbsp;${report.ratio}`);
   if (report.hidden.length) parts.push(`hidden: ${report.hidden.join(", ")} (${report.privacy})`);
-  parts.push(`${report.snr_db} dB`, `<span id="took">${Math.round(milliseconds)} ms</span>`);
+  parts.push(`${report.snr_db} dB`, `<span id="took">${duration(milliseconds / 1000)}</span>`);
   $("figures").innerHTML = parts.join(" · ");
+  $("others").hidden = false;
   showReceived(result.symbols, result.received_snr_db);
   listStages($("stages"), report.seconds, ["align", "invert"]);
 }
 
 function showReceived(symbols, snr) {
+  $("measured").hidden = false;
   drawConstellation($("constellation"), symbols);
   const at = snr === null || snr === undefined ? "" : `, received at ${snr.toFixed(1)} dB`;
   say("constellation-text", `${symbols.length / 2} complex symbols${at}`);
@@ -183,12 +192,14 @@ $("live").addEventListener("click", () => {
   }
   view.setParts(null);
   live.start(controls.asked());
+  for (const id of [...OF_A_PICTURE, ...OF_ARRIVING]) $(id).disabled = true;
   hatch();
   pressed("live", true);
 });
 
 function stopLive() {
   live.stop();
+  for (const id of OF_ARRIVING) $(id).disabled = false;
   pressed("live", false);
   say("rate");
 }
@@ -199,7 +210,7 @@ function showFrame(figures, sent, received) {
   view.show({ sent: address(sent), received: address(received) });
   say("rate", `${live.rate.toFixed(1)} frames/s`);
   const quality = figures.psnr_db?.toFixed(1) ?? "∞";
-  say("figures", `Live: PSNR ${quality} dB · k = ${figures.k} · ${figures.snr_db} dB · ${Math.round(1000 * figures.seconds)} ms a frame`);
+  say("figures", `Live: PSNR ${quality} dB · k = ${figures.k} · ${figures.snr_db} dB · ${duration(figures.seconds)} from camera to picture`);
   showReceived(figures.symbols);
   listStages($("stages"), figures.stages);
 }
@@ -247,6 +258,7 @@ function clearOther(id) {
 $("compare").addEventListener("click", async () => {
   const { hide, mode, codes_only, ...asked } = controls.asked();
   $("compare").disabled = true;
+  $("cards").hidden = false;
   await Promise.all(["deep-jscc", "separation"].map((scheme) => compared(scheme, asked)));
   $("compare").disabled = false;
 });

@@ -1,0 +1,143 @@
+"""The chain for the frames of a camera: one is sent while the one before is received, each on half of the cores.
+
+    frame n      picture -> face, tracked -> codes, symbols                        one thread
+    frame n - 1                             channel -> codes, picture -> JPEG      another one
+
+Every frame meets noise of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from semwave.apps.web.asked import LARGEST_SEED, Sending
+from semwave.apps.web.quick import QuickModel
+from semwave.apps.web.steady import Steady
+from semwave.apps.web.studio import OnAir, Photograph, Studio, constellation
+from semwave.apps.web.tracking import Tracker
+from semwave.errors import SemwaveError
+from semwave.model import FaceModel
+from semwave.pictures import images
+from semwave.types import Model
+
+SIZE = 256
+"""Pixels of a live picture, or the smallest that the model draws."""
+MOST_PIXELS = 1280 * 1280
+MOST_CHAINS = 2
+Answer = tuple[dict, bytes, bytes]
+"""Figures, the face sent and the face received as JPEG; what is wrong in place of figures."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A frame that is on air: when it came, its face, how it was sent, and by which studio."""
+
+    start: float
+    photo: Photograph
+    asked: Sending
+    on_air: OnAir
+    studio: Studio
+
+
+class Chain:
+    """The chain for one camera, which remembers the last frame."""
+
+    def __init__(self):
+        self.tracker, self.count = Tracker(), 0
+        self._steady = Steady()
+        self._sent: Sent | Answer | None = None
+        self._studio: Studio | None = None
+        self._kind: tuple | None = None
+        self._receiving = ThreadPoolExecutor(1, thread_name_prefix="receiver")
+
+    def step(self, studio: Studio, data: bytes | None, asked: Sending) -> Answer | None:
+        """Send the frame in ``data``, if any, and receive the one before, if any, whose answer is returned."""
+        before, self._sent = self._sent, None
+        if data is None:
+            return self._received(before)
+        with _threads(max(torch.get_num_threads() // 2, 1) if before else torch.get_num_threads()) as threads:
+            receiving = self._receiving.submit(_on, threads, self._received, before) if before else None
+            try:
+                self._sent = self._on_air(studio, data, asked)
+            except SemwaveError as error:
+                self._sent = {"error": str(error)}, b"", b""
+            return receiving.result() if receiving else None
+
+    def _on_air(self, studio: Studio, data: bytes, asked: Sending) -> Sent:
+        start, sizes = perf_counter(), studio.model.config.sizes
+        self.count += 1
+        asked = asked.model_copy(update={"seed": (asked.seed + self.count) % LARGEST_SEED})
+        size = SIZE if SIZE in sizes else min(sizes)
+        photo = Photograph(self.tracker.face(_picture(data), size), "", None, {"align": perf_counter() - start})
+        quick = self._studio_for(studio.model, asked)
+        return Sent(start, photo, asked, quick.on_air(photo, asked), quick)
+
+    def _studio_for(self, model: Model, asked: Sending) -> Studio:
+        """One that goes on from the last frame, where nothing is hidden and the face was not looked for anew."""
+        goes_on = asked.privacy is None and isinstance(model, FaceModel) and len(model.corrections.steps) > 0
+        kind = goes_on, self.tracker.found if goes_on else 0
+        if self._studio is None or self._kind != kind:
+            self._kind = kind
+            self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
+        return self._studio
+
+    def _received(self, sent: Sent | Answer | None) -> Answer | None:
+        if not isinstance(sent, Sent):
+            return sent
+        try:
+            result = sent.studio.arrived(sent.photo, sent.asked, sent.on_air, self._steady)
+        except SemwaveError as error:
+            return {"error": str(error)}, b"", b""
+        face, picture = (images.encode_image(pixels, ".jpg") for pixels in (sent.photo.pixels, result.picture))
+        figures = {
+            "seconds": perf_counter() - sent.start,
+            "stages": result.row["seconds"],
+            "psnr_db": result.row["psnr_db"],
+            "k": result.row["k"],
+            "snr_db": sent.asked.snr_db,
+            "size": sent.photo.size,
+            "symbols": constellation(result.soft),
+        }
+        return figures, face, picture
+
+
+def step(studio: Studio, camera: str, data: bytes | None, asked: Sending) -> Answer | None:
+    """:meth:`Chain.step` for ``camera``."""
+    if camera not in studio.chains:
+        while len(studio.chains) >= MOST_CHAINS:
+            studio.chains.pop(next(iter(studio.chains)))
+        studio.chains[camera] = Chain()
+    return studio.chains[camera].step(studio, data, asked)
+
+
+def end(studio: Studio, camera: str) -> None:
+    """Forget the frames of ``camera``."""
+    studio.chains.pop(camera, None)
+
+
+def _picture(data: bytes) -> np.ndarray:
+    picture = images.decode_image(data, "the frame")
+    if picture.shape[0] * picture.shape[1] > MOST_PIXELS:
+        raise SemwaveError("the frame has too many pixels; send at most 1280 x 1280")
+    return picture
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[int]:
+    """torch works with ``count`` threads for the thread that asks."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield count
+    finally:
+        torch.set_num_threads(before)
+
+
+def _on(threads: int, function: Callable[..., Answer | None], *given: object) -> Answer | None:
+    with _threads(threads):
+        return function(*given)
