@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from semwave import __version__
 from semwave.apps import air, chain, evaluate, export, measuring, people, privacy, setup, train
-from semwave.apps.options import ModelName, Seed, Size, model_file
+from semwave.apps.options import ManyCommand, ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.apps.web.command import serve
 from semwave.errors import SemwaveError, printable
@@ -93,7 +93,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
 )
-for command in (chain.send, chain.transmit, chain.receive, serve):
+app.command(cls=ManyCommand)(chain.send)
+for command in (chain.transmit, chain.receive, serve):
     app.command()(command)
 for command in (measuring.bench, measuring.compare, evaluate.evaluate):
     app.command()(command)
