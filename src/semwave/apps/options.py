@@ -1,5 +1,6 @@
 """Options that several commands take, and what they mean."""
 
+import os
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -90,11 +91,17 @@ Resume = Annotated[
 
 
 class ManyCommand(TyperCommand):
-    """A command with --ray, whose address may be left out."""
+    """A command that does many things at once: with --ray, whose address may be left out."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Typer's. Threads of the network that wait for each other leave their core to those beside it; OpenMP reads
+        that once, with torch."""
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Typer's, with --ray alone as --ray= followed by :data:`NEAREST`."""
-        following = zip(args, [*args[1:], ""], strict=True)
+        following = zip(args, [*args[1:], ""], strict=False)
         whole = [f"{RAY}={NEAREST}" if arg == RAY and not ADDRESS.fullmatch(after) else arg for arg, after in following]
         return super().parse_args(ctx, whole)
 
