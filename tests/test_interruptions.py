@@ -121,7 +121,7 @@ def test_a_send_that_is_ended_leaves_whole_files_and_the_next_one_finishes(how, 
     assert len(check_whole(out)) < PHOTOS * ROUNDS
     there = {path: path.stat().st_mtime_ns for key in check_whole(out) for path in out.glob(f"{key[:-13]}.*.png")}
     again = start(COMMAND, *sending(photos, out), "--resume")
-    again.communicate(timeout=120)
+    again.communicate(timeout=300)
     assert again.returncode == 0
     assert len(check_whole(out)) == len(json.loads((out / "report.json").read_text())) == PHOTOS * ROUNDS
     assert all(path.stat().st_mtime_ns == moment for path, moment in there.items())
@@ -129,14 +129,14 @@ def test_a_send_that_is_ended_leaves_whole_files_and_the_next_one_finishes(how, 
 
 def test_an_evaluation_that_was_killed_gives_the_rows_of_a_whole_one(photos, tmp_path):
     whole = start(MEASURE, photos, tmp_path / "whole")
-    assert whole.communicate(timeout=120) and whole.returncode == 0
+    assert whole.communicate(timeout=300) and whole.returncode == 0
     out, moments = tmp_path / "out", random.Random(0)
     ended(start(MEASURE, photos, out), signal.SIGKILL, moments.uniform(0, 0.1), out)
     for file in (out / "measured").rglob("*.json"):
         json.loads(file.read_text())
     kept = {file: file.stat().st_mtime_ns for file in (out / "measured").rglob("*.json")}
     last = start(MEASURE, photos, out)
-    assert last.communicate(timeout=120) and last.returncode == 0
+    assert last.communicate(timeout=300) and last.returncode == 0
     assert (out / "rows.csv").read_bytes() == (tmp_path / "whole" / "rows.csv").read_bytes()
     assert all(file.stat().st_mtime_ns == moment for file, moment in kept.items())
 

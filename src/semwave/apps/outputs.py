@@ -73,8 +73,8 @@ def check_suffix(path: Path, suffixes: tuple[str, ...], what: str) -> None:
 
 def row_log_of(report: Path) -> Path | None:
     """The file of JSON lines that grows with a run whose ``report`` is asked for: itself, or that beside it of the same
-    name with .jsonl; None where the report goes into a device or a pipe."""
-    return None if kind_of(report) == STREAM else report.with_suffix(LINES)
+    name with .jsonl; None where the report goes into a device, a pipe or, what is refused, a folder."""
+    return None if kind_of(report) in (STREAM, FOLDER) else report.with_suffix(LINES)
 
 
 def check_report(path: Path | None, lines: bool = False) -> None:

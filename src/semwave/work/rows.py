@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO
 
 from semwave.errors import SemwaveError
 from semwave.pictures import files
 
 KEY, ROWS, FAILURE = "key", "rows_of_key", "failure"
+SYNC_SECONDS = 1.0
+"""How old rows may be that are not on the disk yet: what a power failure costs, and the end of a process does not."""
 Place = tuple[int, int]
 """Where the rows of a key lie: the first byte, and how many there are."""
 
@@ -34,6 +37,7 @@ class RowLog:
     def __init__(self, path: Path, kept: Mapping[str, Place] | None = None):
         self.path = path
         self.places: dict[str, Place] = {}
+        self.synced = monotonic()
         with _saying(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not kept:
@@ -65,7 +69,8 @@ class RowLog:
         return key in self.places
 
     def add(self, key: str, rows: list[dict[str, Any]]) -> None:
-        """Add the ``rows`` of ``key``; they are on the disk when this returns. A key that is there is left as it is.
+        """Add the ``rows`` of ``key``; whatever ends the process now, they are there. A key that is there is left as it
+        is.
 
         Raises:
             SemwaveError: the file cannot be written.
@@ -86,7 +91,9 @@ class RowLog:
                 written = self.file.write(data)
                 if written != len(data):
                     raise OSError(28, "no room is left for it")
-                os.fsync(self.file.fileno())
+                if monotonic() - self.synced > SYNC_SECONDS:
+                    os.fsync(self.file.fileno())
+                    self.synced = monotonic()
             except OSError:
                 with suppress(OSError):  # half of a line would be in the way of the next one
                     self.file.truncate(start)
@@ -122,8 +129,9 @@ class RowLog:
         files.write_chunks(path, chunks())
 
     def close(self) -> None:
-        """Close the file."""
-        self.file.close()
+        """Bring what was added to the disk, and close the file."""
+        with self.file:
+            os.fsync(self.file.fileno())
 
     def __enter__(self) -> "RowLog":
         return self
