@@ -28,6 +28,8 @@ pytestmark = pytest.mark.skipif(not COUNT, reason="make test-scale: a quarter of
 
 @pytest.fixture(scope="module")
 def nodes():
+    # On a busy machine a node takes its time.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
     pytest.importorskip("ray")
     import ray
     from ray.cluster_utils import Cluster as Nodes

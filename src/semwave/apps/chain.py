@@ -9,7 +9,9 @@ import typer
 
 from semwave.apps import privacy
 from semwave.apps.options import (
+    BAD_INPUT,
     BATCH,
+    PARTIAL_FAILURE,
     WORKERS,
     Batch,
     CodesOnly,
@@ -37,8 +39,6 @@ from semwave.apps.options import (
 from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix, row_log_of
 from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, LAYERS, MODELS
-
-BAD_INPUT, PARTIAL_FAILURE = 2, 3
 
 
 def send(

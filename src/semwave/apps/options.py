@@ -66,6 +66,8 @@ Invert = Annotated[
 ]
 
 
+BAD_INPUT, PARTIAL_FAILURE = 2, 3
+"""Exit codes: nothing was done, for what was given is at fault; some of what was given could not be done."""
 PANEL = "Many photographs"
 WORKERS, BATCH = 2, 4
 """Two threads keep up with the network on two cores; with more than four pictures at once it gains nothing."""

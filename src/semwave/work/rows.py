@@ -158,6 +158,13 @@ def row_places(path: Path) -> Iterator[tuple[str, Place]]:
                 yield key, (first, place - first)
 
 
+def rows_at(path: Path, place: Place) -> list[dict[str, Any]]:
+    """The rows that lie at a ``place`` of the file of JSON lines ``path``."""
+    with path.open("rb") as file:
+        file.seek(place[0])
+        return list(map(json.loads, file.read(place[1]).splitlines()))
+
+
 def is_log(path: Path) -> bool:
     """Whether every line of ``path`` but the last, which may be torn, is a JSON object; a few lines are looked at."""
     with path.open("rb") as file:
