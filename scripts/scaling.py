@@ -115,7 +115,7 @@ def in_sqlite(folder: Path, photos: int, rows: int) -> dict:
     place, start = folder / "rows.sqlite", time.perf_counter()
     with sqlite3.connect(place, isolation_level=None) as base:
         base.execute("pragma journal_mode = wal")
-        base.execute("pragma synchronous = full")
+        base.execute("pragma synchronous = normal")
         base.execute("create table rows (key text, place integer, row text, primary key (key, place)) without rowid")
         for photo in range(photos):
             base.execute("begin")

@@ -74,7 +74,7 @@ def test_what_holds_no_rows_is_refused(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"photo": 1, "key": "a-0", "rows_of_key": 1}\n')
     with (
         RowStore(tmp_path / "own", [tmp_path / "rows.jsonl"]) as store,
-        pytest.raises(SemwaveError, match="facts|type"),
+        pytest.raises(SemwaveError, match="photo must"),
     ):
         store.rows("a-0")
 

@@ -79,8 +79,9 @@ class RowStore:
 
     def has(self, key: str, snrs_db: tuple[float, ...]) -> bool:
         """Whether there are rows of ``key``; a table may have lost some, so those at all ``snrs_db`` are looked for."""
-        there = key in self.log or key in self._places
-        return there or [row.snr_db for row in self._tables.get(key, ())] == list(snrs_db)
+        if key in self.log or key in self._places:
+            return True
+        return key in self._tables and [row.snr_db for row in self._tables[key]] == list(snrs_db)
 
     def rows(self, key: str) -> list[Row]:
         """The rows of ``key``; none where there are none.
