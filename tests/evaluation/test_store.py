@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.baselines.facts import Facts
@@ -27,6 +27,7 @@ FACTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(FACTS, max_size=3))
 def test_rows_survive_the_disk(tmp_path_factory, facts):
     folder = tmp_path_factory.mktemp("rows")

@@ -27,19 +27,19 @@ pytestmark = pytest.mark.skipif(not COUNT, reason="make test-scale: a quarter of
 
 
 @pytest.fixture(scope="module")
-def nodes():
-    # On a busy machine a node takes its time.
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
+def nodes(tmp_path_factory):
     pytest.importorskip("ray")
-    import ray
-    from ray.cluster_utils import Cluster as Nodes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # on a busy machine a node takes its time
+        import ray
+        from ray.cluster_utils import Cluster as Nodes
 
-    nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    other = nodes.add_node(num_cpus=1)
-    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-    yield nodes, other
-    ray.shutdown()
-    nodes.shutdown()
+        nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        other = nodes.add_node(num_cpus=1)
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+        yield nodes, other
+        ray.shutdown()
+        nodes.shutdown()
 
 
 def test_a_run_that_loses_a_machine_is_the_run_of_one_process(nodes, tmp_path):
@@ -60,9 +60,8 @@ def test_a_run_that_loses_a_machine_is_the_run_of_one_process(nodes, tmp_path):
 
     losing = threading.Thread(target=lose_a_machine, daemon=True)
     losing.start()
-    make = partial(
-        new_sender, None, model="faces-512", ks=(2560,), snrs_db=(10.0,), size=256, align_faces=False, out=out
-    )
+    settings = {"model": "faces-512", "ks": (2560,), "snrs_db": (10.0,), "size": 256, "align_faces": False}
+    make = partial(new_sender, ("alex",), None, out=out, **settings)
     done = send_photos(make, find_photos([folder]), out / "report.json", Cluster("", 4), Console(quiet=True))
     losing.join(timeout=10)
     assert not losing.is_alive(), "the machine was not lost while the run went on"

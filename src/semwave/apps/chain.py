@@ -33,11 +33,13 @@ from semwave.apps.options import (
     chosen_ks,
     chosen_layers,
     chosen_start,
+    lpips_backbones,
     missing_lpips,
     model_file,
 )
 from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix, row_log_of
 from semwave.errors import SemwaveError, printable
+from semwave.pictures.files import MISSING, kind_of
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 
@@ -108,8 +110,17 @@ def send(
     pictures = [out / name for photo in found for name in picture_names(photo, ks, snrs_db)] * (not no_pictures)
     replaced = check_outputs([*reports, *pictures], inputs, [out])
     start, steps = chosen_start(invert, refine_steps)
+    # Decided here: the report says the same whatever else a machine of a cluster has.
+    backbones = lpips_backbones(lpips_weights)
+    if ray is not None:  # other processes have other working folders
+        found = [replace(photo, path=photo.path.absolute()) for photo in found]
+        lpips_weights = lpips_weights and lpips_weights.absolute()
+        model = str(Path(model).absolute()) if model not in MODELS and kind_of(model) != MISSING else model
+        if private and private.knowledge:
+            private = replace(private, knowledge=private.knowledge.absolute())
     make = partial(
         new_sender,
+        backbones,
         lpips_weights,
         model=model,
         ks=ks,
@@ -130,12 +141,10 @@ def send(
     sender = make()
     if ray is None:
         make = lambda: sender  # noqa: E731
-    else:  # other processes have other working folders
-        found = [replace(photo, path=photo.path.absolute()) for photo in found]
     notes: list[str] = []
     done = send_photos(make, found, report, engine, plain_console(stderr=True), resume, notes.append)
     if done.table is not None and (done.sent or done.there):
-        if missing := missing_lpips(sender.lpips):
+        if missing := missing_lpips(backbones):
             typer.echo(f"semwave: {missing}", err=True)
         console = plain_console()
         console.print(done.table)

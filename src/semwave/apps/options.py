@@ -13,7 +13,6 @@ from typer.core import TyperCommand
 from semwave.errors import SemwaveError
 
 if TYPE_CHECKING:
-    from semwave.pictures.metrics import LPIPS
     from semwave.work.units import Engine
     from semwave.zoo import ModelConfig
 
@@ -164,15 +163,11 @@ def chosen_start(invert: Start, refine_steps: int | None) -> tuple[str, int]:
     return "encoder", refine_steps or 0
 
 
-def chosen_lpips(weights: Path | None) -> "dict[str, LPIPS]":
-    """LPIPS by backbone: alex, and vgg where it is at hand.
+def lpips_backbones(weights: Path | None) -> tuple[str, ...]:
+    """The backbones of LPIPS that are at hand on this machine: alex, and vgg once it is fetched."""
+    from semwave.pictures.metrics import at_hand
 
-    Raises:
-        SemwaveError: ``weights`` is no folder, or what is in it does not fit.
-    """
-    from semwave.pictures.metrics import LPIPS, at_hand
-
-    return {name: LPIPS(name, weights) for name in REPORTED if at_hand(name, weights)}
+    return tuple(name for name in REPORTED if at_hand(name, weights))
 
 
 def missing_lpips(there: Iterable[str]) -> str:

@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from semwave.air.ratio import snr_text
-from semwave.apps.options import REPORTED, chosen_lpips
+from semwave.apps.options import REPORTED
 from semwave.apps.outputs import row_log_of
 from semwave.apps.send import Sender, picture_names
 from semwave.errors import SemwaveError, printable
 from semwave.pictures.console import bars, track
 from semwave.pictures.files import FILE, FOLDER, MISSING, STREAM, kind_of
+from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo
 from semwave.work.rows import FAILURE, Place, RowLog, row_places
 from semwave.work.units import Engine
@@ -42,10 +43,13 @@ class Sending:
     table: Table | None = None
 
 
-def new_sender(lpips_weights: Path | None, **settings: Any) -> Sender:
-    """A sender of ``settings`` with the LPIPS that is at hand: what a process makes for itself. Raises as
-    :class:`Sender`."""
-    return Sender(lpips=chosen_lpips(lpips_weights), **settings)
+def new_sender(backbones: tuple[str, ...], lpips_weights: Path | None, **settings: Any) -> Sender:
+    """A sender of ``settings`` with LPIPS of ``backbones``: what a process makes for itself.
+
+    Raises:
+        SemwaveError: as :class:`Sender`, or a backbone that is not at hand on the process's machine.
+    """
+    return Sender(lpips={name: LPIPS(name, lpips_weights) for name in backbones}, **settings)
 
 
 def send_photos(
