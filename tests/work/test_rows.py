@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.errors import SemwaveError
@@ -49,6 +49,7 @@ def test_a_key_is_there_once(tmp_path):
     assert read(path) == GROUPS
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_file_that_was_cut_anywhere_goes_on_with_what_is_whole(tmp_path_factory, data):
     path = written(tmp_path_factory.mktemp("cut") / "rows.jsonl")

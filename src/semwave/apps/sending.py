@@ -30,6 +30,8 @@ from semwave.work.units import Engine
 
 READERS = 4
 """Threads that look at the content of photos."""
+LOOKED = 1000
+"""Photos that are handed to them at once."""
 
 
 @dataclass
@@ -149,7 +151,9 @@ def _kept(sender: Sender, photos: list[Photo], path: Path, console: Console) -> 
             return ""
 
     with ThreadPoolExecutor(READERS) as pool:
-        keys = list(track(pool.map(key_of, photos), "looking for what is there", len(photos), console))
+        keys: list[str] = []
+        for start in track(range(0, len(photos), LOOKED), "looking for what is there", console=console):
+            keys += pool.map(key_of, photos[start : start + LOOKED])
     left = [photo for photo, key in zip(photos, keys, strict=True) if key not in there or not _drawn(sender, photo)]
     again = {printable(photo.name) for photo in photos}
     asked = set(keys)
