@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from semwave.errors import SemwaveError
-from semwave.work.cluster import Cluster
+from semwave.work.cluster import Cluster, _join
 from semwave.work.local import Local
 
 TESTS = Path(__file__).parents[1]
@@ -166,3 +166,9 @@ def test_a_process_that_dies_costs_nothing_but_time(ray, tmp_path):
     (lost,) = [outcome for outcome in outcomes if outcome.failure]
     assert lost.unit == 9 and "died 6 times" in lost.failure
     assert len(list((tmp_path / "out").iterdir())) == 11
+
+
+def test_a_cluster_that_does_not_answer_is_one_error_at_once():
+    ray = pytest.importorskip("ray")
+    with pytest.raises(SemwaveError, match=r"no Ray cluster at 127\.0\.0\.1:1 \(.*refused"):
+        _join(ray, "127.0.0.1:1")

@@ -71,7 +71,7 @@ PANEL = "Many photographs"
 WORKERS, BATCH = 2, 4
 """Two threads keep up with the network on two cores; with more than four pictures at once it gains nothing."""
 RAY, NEAREST = "--ray", ""
-"""The address that --ray alone means: the cluster of this machine, or a new one of its cores."""
+"""The address that --ray alone means: a new cluster of this machine's cores."""
 Workers = Annotated[
     int,
     typer.Option(
@@ -82,7 +82,9 @@ Batch = Annotated[int, typer.Option(min=1, max=64, rich_help_panel=PANEL, help="
 Ray = Annotated[
     str | None,
     typer.Option(
-        metavar="[ADDRESS]", rich_help_panel=PANEL, help="On a Ray cluster: auto, HOST:PORT; alone: this machine's."
+        metavar="[ADDRESS]",
+        rich_help_panel=PANEL,
+        help="On a Ray cluster: auto, HOST:PORT; alone: this machine's cores.",
     ),
 ]
 Resume = Annotated[

@@ -7,6 +7,7 @@ units and outcomes crosses the network: pictures are read from and written to a 
 """
 
 import os
+import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -22,6 +23,7 @@ WAITING = 2
 """Tasks for every core, so that none waits for the next one to be sent."""
 LOOK_SECONDS = 1.0
 """After so long without an outcome it is looked whether machines have come or gone."""
+ANSWER_SECONDS = 10.0
 _made: dict[str, Work] = {}
 
 
@@ -29,8 +31,8 @@ class Cluster:
     """An :class:`semwave.work.units.Engine` on Ray.
 
     Args:
-        address: of a cluster, as Ray has it ("auto", host:port, ray://host:port); empty for the one that runs on this
-            machine or, where none does, one of this machine's cores for as long as the work takes.
+        address: of a cluster, as Ray has it: "auto" for the one that runs on this machine, host:port, ray://host:port;
+            empty for a new one of this machine's cores, for as long as the work takes.
         batch: units of a task, which the network takes at once.
     """
 
@@ -109,9 +111,13 @@ def _ray() -> Any:
 
 def _join(ray: Any, address: str) -> None:
     try:
+        if ":" in address:
+            # Ray itself waits for minutes for a machine that does not answer.
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
         dashboard = None if address else False
-        ray.init(address or None, include_dashboard=dashboard, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(address or "local", include_dashboard=dashboard, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SemwaveError(f"no Ray cluster at {address or 'this machine'} ({line}); check the address") from None
 
