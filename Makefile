@@ -1,5 +1,6 @@
 # make demo: send a photograph over a noisy channel.  make test: lint, check types and test.
 # make test-web: drive the page in Chromium (make web-tools installs it, on Debian, as root).
+# make test-scale: lose a machine of a cluster half-way.
 # make fuzz SECONDS=60: change files for so long and have every reader read them.  All set up .venv first.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := out/demo
 
-.PHONY: demo test test-web fuzz docs sums air-tools web-tools clean
+.PHONY: demo test test-web test-scale fuzz docs sums air-tools web-tools clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
@@ -28,6 +29,12 @@ test: $(READY)
 # What a user does on the page. "make test" runs these too, where Chromium is there.
 test-web: $(READY)
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -rs tests/apps/web
+
+# Two machines of a Ray cluster, one of which is lost while PHOTOS photographs are sent: some ten minutes.
+PHOTOS ?= 200
+
+test-scale: $(READY)
+	SEMWAVE_TEST_SCALE=$(PHOTOS) OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -rs tests/work/test_two_nodes.py
 
 SECONDS ?= 60
 

@@ -53,7 +53,7 @@ def readers() -> dict[str, Callable[[Path], object]]:
 
     from semwave.air.files import read_array, read_header, read_soft
     from semwave.apps.outputs import check_page, check_report
-    from semwave.evaluation.store import kept_rows, read_csv
+    from semwave.evaluation.store import RowStore, read_csv
     from semwave.generators.official import read_official
     from semwave.generators.semantic_stylegan import SemanticStyleGAN
     from semwave.generators.weights import read_weights
@@ -62,7 +62,13 @@ def readers() -> dict[str, Callable[[Path], object]]:
     from semwave.privacy.faces import read_codes
     from semwave.privacy.knowledge import load_knowledge
     from semwave.privacy.photo import read_mask
+    from semwave.work.rows import row_places
     from semwave.zoo import DEFAULT, config_of, read_config
+
+    def rows_of(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder, RowStore(Path(folder), [path]) as store:
+            for key, _ in row_places(path):
+                store.rows(key)
 
     config, network = config_of(DEFAULT), nn.Linear(3, 2)
     pictures = {f"photo.{suffix}": read_image for suffix in PICTURES}
@@ -80,7 +86,7 @@ def readers() -> dict[str, Callable[[Path], object]]:
         "report.json": check_report,
         "results.md": lambda path: check_page(path, "# Results", "--report"),
         "rows.csv": read_csv,
-        "rows.json": kept_rows,
+        "rows.jsonl": rows_of,
         "list.txt": lambda path: find_photos([path]),
     }
 
@@ -105,7 +111,7 @@ def seeds() -> dict[str, bytes]:
 
     from semwave.air.files import METADATA
     from semwave.baselines.facts import Facts
-    from semwave.evaluation.store import Row, keep_rows, write_csv
+    from semwave.evaluation.store import Row, RowStore, write_csv
     from semwave.types import Header
     from semwave.zoo import DEFAULT, MODELS
 
@@ -145,8 +151,10 @@ def seeds() -> dict[str, bytes]:
     row = Row("a", "own", Facts("semwave", "faces-512", 256, ("codes",)), "awgn", 5.0, 20.0, 0.3, 1.0, 0.3, "", "")
     with tempfile.TemporaryDirectory() as folder:
         write_csv(Path(folder, "a.csv"), [row, row])
-        keep_rows(Path(folder, "a.json"), [row])
-        found["rows.csv"], found["rows.json"] = Path(folder, "a.csv").read_bytes(), Path(folder, "a.json").read_bytes()
+        with RowStore(Path(folder)) as store:
+            store.add("a-0", [row])
+        found["rows.csv"] = Path(folder, "a.csv").read_bytes()
+        found["rows.jsonl"] = Path(folder, "rows.jsonl").read_bytes()
     found["list.txt"] = "\ufeffa.png\r\n# comment\r\nb\n".encode()
     return found
 

@@ -69,3 +69,10 @@ class LinearModel:
         codes = torch.zeros(count, 28, 512)
         codes[:, 0, :NUMBERS] = torch.rand(count, NUMBERS, generator=generator) * 2 - 1
         return codes
+
+
+def linear_sender(out, **options):
+    """A sender of this model into the folder ``out``, as another process makes one for itself."""
+    from semwave.apps.send import Sender
+
+    return Sender(LinearModel(), (256,), (0.0, 10.0), size=256, align_faces=False, out=out, **options)

@@ -18,6 +18,7 @@ from semwave.errors import SemwaveError
 from semwave.pictures.files import write_bytes
 from semwave.pictures.images import read_image
 from semwave.privacy.knowledge import load_knowledge
+from semwave.work.rows import row_places
 from semwave.zoo import DEFAULT, config_of
 
 TESTS = Path(__file__).parent
@@ -98,12 +99,15 @@ def sending(photos, out):
 
 
 def check_whole(out):
-    """Every picture and the report can be read; the rows are those of pictures that are there."""
+    """Every picture and the report can be read; the rows are those of pictures that are there, each once."""
     for path in out.glob("*.png"):
         read_image(path)
-    rows = json.loads((out / "report.json").read_text()) if (out / "report.json").exists() else []
-    assert all((out / f"{Path(row['photo']).stem}.comparison.png").exists() for row in rows)
-    return rows
+    if (out / "report.json").exists():
+        json.loads((out / "report.json").read_text())
+    keys = [key for key, _ in row_places(out / "report.jsonl")] if (out / "report.jsonl").exists() else []
+    assert len(set(keys)) == len(keys)
+    assert all((out / f"{key.rpartition('-')[0]}.comparison.png").exists() for key in keys)
+    return keys
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -115,26 +119,25 @@ def test_a_send_that_is_ended_leaves_whole_files_and_the_next_one_finishes(how, 
         assert "Traceback" not in errors and "files that are there are whole" in errors
         assert not list(tmp_path.rglob("*.part"))
     assert len(check_whole(out)) < PHOTOS * ROUNDS
-    if how != signal.SIGKILL:
-        return
-    again = start(COMMAND, *sending(photos, out))
-    again.communicate(timeout=120)
+    there = {path: path.stat().st_mtime_ns for key in check_whole(out) for path in out.glob(f"{key[:-13]}.*.png")}
+    again = start(COMMAND, *sending(photos, out), "--resume")
+    again.communicate(timeout=300)
     assert again.returncode == 0
-    assert len(check_whole(out)) == PHOTOS * ROUNDS
+    assert len(check_whole(out)) == len(json.loads((out / "report.json").read_text())) == PHOTOS * ROUNDS
+    assert all(path.stat().st_mtime_ns == moment for path, moment in there.items())
 
 
 def test_an_evaluation_that_was_killed_gives_the_rows_of_a_whole_one(photos, tmp_path):
     whole = start(MEASURE, photos, tmp_path / "whole")
-    assert whole.communicate(timeout=120) and whole.returncode == 0
+    assert whole.communicate(timeout=300) and whole.returncode == 0
     out, moments = tmp_path / "out", random.Random(0)
-    ended(start(MEASURE, photos, out), signal.SIGKILL, moments.uniform(0, 0.1), out)
-    for file in (out / "measured").rglob("*.json"):
-        json.loads(file.read_text())
-    kept = {file: file.stat().st_mtime_ns for file in (out / "measured").rglob("*.json")}
+    ended(start(MEASURE, photos, out), signal.SIGKILL, moments.uniform(0, 0.1), out / "measured" / "rows.jsonl")
+    kept = [key for key, _ in row_places(out / "measured" / "rows.jsonl")]
     last = start(MEASURE, photos, out)
-    assert last.communicate(timeout=120) and last.returncode == 0
+    assert last.communicate(timeout=300) and last.returncode == 0
     assert (out / "rows.csv").read_bytes() == (tmp_path / "whole" / "rows.csv").read_bytes()
-    assert all(file.stat().st_mtime_ns == moment for file, moment in kept.items())
+    keys = [key for key, _ in row_places(out / "measured" / "rows.jsonl")]
+    assert keys[: len(kept)] == kept and len(set(keys)) == len(keys) == PHOTOS
 
 
 def test_a_knowledge_base_that_is_being_built_is_the_earlier_one_or_the_new_one(tmp_path):

@@ -9,8 +9,9 @@ import semwave
 
 PACKAGE = Path(semwave.__file__).parent
 ORDER = (
-    "errors", "plugins", "pictures", "latent", "zoo", "types", "air", "generators", "inversion", "coding", "baselines",
-    "privacy", "model", "pretrained", "transmitter", "receiver", "interop", "training", "evaluation", "apps",
+    "errors", "plugins", "pictures", "work", "latent", "zoo", "types", "air", "generators", "inversion", "coding",
+    "baselines", "privacy", "model", "pretrained", "transmitter", "receiver", "interop", "training", "evaluation",
+    "apps",
 )  # fmt: skip
 FACE = {"__init__", "__main__", "py.typed", "weights"}
 """What is no room: the front door, which hands names on, and data."""

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from semwave.air.files import read_header
-from semwave.apps import send as sending
+from semwave.apps import sending
 from semwave.apps.cli import app
 from semwave.latent.layout import FACES
 from semwave.pictures import align
@@ -61,6 +61,7 @@ def test_send_writes_pictures_and_report(photo, tmp_path):
         "photo.comparison.png",
         "photo.received.png",
         "report.json",
+        "report.jsonl",
     ]
     (row,) = json.loads((out / "report.json").read_text())
     assert (row["k"], row["ratio"], row["snr_db"], row["channel"]) == (2560, "40/3072", 10, "awgn")
@@ -106,10 +107,11 @@ def test_a_folder_goes_on_after_a_bad_photo_and_names_it(photo, tmp_path):
     photo.with_name("bad.png").write_bytes(b"")
     out = tmp_path / "out"
     result = semwave("send", photo.parent, "--no-align", "--size", 256, "--out", out)
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     (line,) = [line for line in result.stderr.splitlines() if "warning" not in line]
     assert line.startswith("semwave: ") and "bad.png" in line
-    assert (out / "photo.received.png").exists() and len(json.loads((out / "report.json").read_text())) == 1
+    sent, failed = json.loads((out / "report.json").read_text())
+    assert (out / "photo.received.png").exists() and sent["photo"] == "photo.png" and failed["photo"] == "bad.png"
 
 
 def transmitted(photo, path, *options):

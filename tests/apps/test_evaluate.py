@@ -78,7 +78,7 @@ def test_what_cannot_be_evaluated_is_refused(options, message, semwave, photos, 
 def test_a_photo_that_cannot_be_read_is_named_at_the_end(semwave, photos):
     (photos / "photo-1.png").write_text("no picture")
     ran = semwave("evaluate", "--data", photos, "--no-align", "--out", "out", "--scheme", "own:Thumbnail")
-    assert ran.exit_code == 2 and "photo-1.png" in ran.stderr and "results.md" in ran.stdout
+    assert ran.exit_code == 3 and "photo-1.png" in ran.stderr and "results.md" in ran.stdout
 
 
 def test_figures_of_nothing_are_refused(semwave):

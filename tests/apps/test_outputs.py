@@ -222,8 +222,8 @@ def test_a_report_is_of_one_run(photo, tmp_path, squares):
     assert (out / "report.json").read_bytes() == before
     result = semwave("send", other, *FRAMED, "--out", out)
     assert [row["photo"] for row in json.loads((out / "report.json").read_text())] == ["other.png"]
-    assert "1 files of an earlier run were replaced" in result.stderr
-    assert "3 files of an earlier run were replaced" in semwave("send", other, *FRAMED, "--out", out).stderr
+    assert "2 files of an earlier run were replaced" in result.stderr
+    assert "4 files of an earlier run were replaced" in semwave("send", other, *FRAMED, "--out", out).stderr
 
 
 @pytest.mark.parametrize("content", ["my thesis", '{"a": 1}', "[1, 2]", '"text"'])

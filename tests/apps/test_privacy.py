@@ -166,6 +166,17 @@ def test_knowledge_is_built_of_photos_and_of_generated_faces(face, model, tmp_pa
         assert load_knowledge(model.config, tmp_path / "base").made_from == name
 
 
+def test_a_photo_without_codes_is_left_out_and_named(face, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(knowledge_base, "LEAST_FACES", 1)
+    build = ("knowledge", "build", face.parent, "--no-align", "--out", tmp_path / "base")
+    (face.parent / "bad.png").write_text("no picture")
+    result = semwave(*build)
+    assert result.exit_code == 3 and "bad.png" in result.stderr.splitlines()[-1]
+    assert load_knowledge(model.config, tmp_path / "base").made_from == "1 photos"
+    face.unlink()
+    assert "bad.png" in refused(tmp_path / "none", *build)
+
+
 def codes_file(array):
     return lambda path: np.save(path.open("wb"), array)
 

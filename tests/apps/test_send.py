@@ -8,9 +8,11 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from semwave.apps.send import Sender, send_photos, summary
+from semwave.apps.send import Sender
+from semwave.apps.sending import send_photos, summary
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos
+from semwave.work.local import Local
 
 KEYS = [
     "photo",
@@ -50,6 +52,12 @@ def sender(model, ks=(2560,), snrs_db=(10.0,), **options):
     return Sender(model, ks, snrs_db, size=256, align_faces=False, **options)
 
 
+def sent_rows(chain, photos, out, resume=False):
+    """What is said of a run that sends ``photos`` into ``out``, and the rows of its report."""
+    done = send_photos(lambda: chain, photos, out / "r.json", Local(2, 4), Console(quiet=True), resume)
+    return done, json.loads((out / "r.json").read_text())
+
+
 def test_a_row_says_what_was_sent_and_how_well_it_arrived(linear_model, photo):
     (sent,) = sender(linear_model, lpips={"alex": Difference()})(Photo(photo, "photo"))
     assert list(sent.row) == KEYS
@@ -72,21 +80,21 @@ def test_a_row_says_what_was_sent_and_how_well_it_arrived(linear_model, photo):
 
 
 def test_the_same_seed_gives_the_same_bits_whatever_else_is_sent(linear_model, photo):
-    alone = next(sender(linear_model, seed=1)(Photo(photo, "photo")))
-    among = list(sender(linear_model, (256, 2560), (0.0, 10.0), seed=1)(Photo(photo, "photo")))
+    alone = sender(linear_model, seed=1)(Photo(photo, "photo"))[0]
+    among = sender(linear_model, (256, 2560), (0.0, 10.0), seed=1)(Photo(photo, "photo"))
     np.testing.assert_array_equal(alone.received, among[3].received)
-    other = next(sender(linear_model, seed=2)(Photo(photo, "photo")))
+    other = sender(linear_model, seed=2)(Photo(photo, "photo"))[0]
     assert (alone.received != other.received).any()
 
 
 def test_a_picture_that_arrives_unchanged_has_no_psnr(linear_model, photo, tmp_path):
     chain = sender(linear_model, snrs_db=(60.0,))
-    (row,), _ = send_photos(chain, find_photos([photo]), tmp_path, tmp_path / "r.json", True, Console(quiet=True))
-    assert row["psnr_db"] is None and "-" in list(summary([row]).columns[5].cells)
+    done, (row,) = sent_rows(chain, find_photos([photo]), tmp_path)
+    assert row["psnr_db"] is None and "-" in list(done.table.columns[5].cells)
 
 
 def test_a_photo_is_inverted_once_for_all_k_and_snrs(linear_model, photo):
-    results = list(sender(linear_model, (256, 2560), (0.0, 10.0, 20.0))(Photo(photo, "photo")))
+    results = sender(linear_model, (256, 2560), (0.0, 10.0, 20.0))(Photo(photo, "photo"))
     assert [(r.row["k"], r.row["snr_db"]) for r in results] == [(k, s) for k in (256, 2560) for s in (0, 10, 20)]
     assert linear_model.inversions == 1
     assert {tuple(r.row["layers"]) for r in results} == {("codes",)}
@@ -102,44 +110,42 @@ def test_a_folder_is_sent_photo_by_photo_and_bad_ones_do_not_stop_it(linear_mode
     out = tmp_path / "out"
     photos = find_photos([photo.parent])
     assert [p.name for p in photos] == ["broken", "photo", "z"]
-    rows, failures = send_photos(sender(linear_model), photos, out, out / "r.json", True, Console(quiet=True))
-    assert len(failures) == 1 and "broken.jpg" in failures[0]
-    assert (
-        [row["photo"] for row in rows]
-        == ["photo.png", "z.png"]
-        == [r["photo"] for r in json.loads((out / "r.json").read_text())]
-    )
+    done, rows = sent_rows(sender(linear_model, out=out), photos, out)
+    assert done.sent == 2 and len(done.failures) == 1 and "broken.jpg" in done.failures[0]
+    assert [row["photo"] for row in rows] == ["photo.png", "z.png", "broken.jpg"]
+    assert "not a readable picture" in rows[2]["failure"]
     assert sorted(path.name for path in out.iterdir()) == [
         "photo.comparison.png",
         "photo.received.png",
         "r.json",
+        "r.jsonl",
         "z.comparison.png",
         "z.received.png",
     ]
 
 
 def test_pictures_of_several_k_and_snrs_are_told_apart(linear_model, photo, tmp_path):
-    chain = sender(linear_model, (256, 2560), (0.0, 2.5))
-    send_photos(chain, find_photos([photo]), tmp_path, tmp_path / "r.json", True, Console(quiet=True))
+    sent_rows(sender(linear_model, (256, 2560), (0.0, 2.5), out=tmp_path), find_photos([photo]), tmp_path)
     names = {path.name for path in tmp_path.glob("*.received.png")}
     assert names == {f"photo.k{k}.{snr}.received.png" for k in (256, 2560) for snr in ("0dB", "2.5dB")}
 
 
 def test_without_pictures_only_the_report_is_written(linear_model, photo, tmp_path):
-    out = tmp_path / "out"
-    send_photos(sender(linear_model), find_photos([photo]), out, out / "r.json", False, Console(quiet=True))
-    assert [path.name for path in out.iterdir()] == ["r.json"]
+    sent_rows(sender(linear_model), find_photos([photo]), tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r.json", "r.jsonl"]
 
 
 def test_lpips_looks_at_what_was_sent_once_for_all_k_and_snrs(linear_model, photo):
     lpips = Difference()
-    list(sender(linear_model, (256, 2560), (0.0, 10.0, 20.0), lpips={"vgg": lpips})(Photo(photo, "photo")))
+    sender(linear_model, (256, 2560), (0.0, 10.0, 20.0), lpips={"vgg": lpips})(Photo(photo, "photo"))
     assert lpips.pictures == 1 + 6
 
 
 def test_progress_is_told_of_every_step_of_refinement(linear_model, photo):
     steps = []
-    next(sender(linear_model, refine_steps=3)(Photo(photo, "photo"), lambda step, mse: steps.append(step)))
+    refining = sender(linear_model, refine_steps=3)
+    refining.progress = lambda step, mse: steps.append(step)
+    refining(Photo(photo, "photo"))
     assert steps == [1, 2, 3]
 
 

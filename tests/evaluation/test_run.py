@@ -13,10 +13,12 @@ from semwave import air
 from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation.run import SNRS_DB, Job, Measuring, Original, link_for, received_pictures
+from semwave.evaluation.store import write_csv
 from semwave.pictures.align import in_frame
 from semwave.pictures.images import read_image, to_tensor, to_uint8
 from semwave.pictures.photos import find_photos
 from semwave.types import DELIVERED, Delivered
+from semwave.work.local import Local
 
 
 class Counted(Own):
@@ -35,8 +37,9 @@ class Counted(Own):
         return super().send(image, over)
 
 
-def measure(tmp_path, photos, *schemes, seed=0, lpips=None):
-    measuring = Measuring(tmp_path / "measured", seed, lpips or MeanDifference(), align_faces=False, size=64)
+def measure(tmp_path, photos, *schemes, seed=0, lpips=None, **options):
+    lpips = lpips or MeanDifference()
+    measuring = Measuring(tmp_path / "measured", seed, lpips, align_faces=False, size=64, **options)
     return measuring([Job(scheme) for scheme in schemes], find_photos([photos]), Console(quiet=True))
 
 
@@ -48,6 +51,33 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path, photos):
     assert measure(tmp_path, photos, rest) == whole
     assert rest.sent == len(SNRS_DB)
     assert not list((tmp_path / "measured").rglob("*.part"))
+
+
+def test_threads_beside_the_network_measure_the_same(tmp_path, photos):
+    (photos / "photo-1.png").write_text("no picture")
+    alone = measure(tmp_path / "alone", photos, Counted(), Own())
+    assert measure(tmp_path / "beside", photos, Counted(), Own(), engine=Local(2, 4)) == alone
+
+
+def test_a_scheme_that_breaks_a_rule_ends_the_run(tmp_path, photos):
+    with pytest.raises(SemwaveError, match="crossed the link"):
+        measure(tmp_path, photos, Own(claimed=2), engine=Local(2, 1))
+
+
+@pytest.mark.parametrize("way", ["table", "lines", "copied"])
+def test_rows_of_another_machine_are_not_measured_again(way, tmp_path, photos):
+    rows, _ = measure(tmp_path / "there", photos, Counted())
+    lines, table = tmp_path / "there" / "measured" / "rows.jsonl", tmp_path / "rows.csv"
+    known = {"table": [table], "lines": [lines], "copied": []}[way]
+    write_csv(table, rows)
+    if way == "copied":
+        (tmp_path / "here" / "measured").mkdir(parents=True)
+        lines.rename(tmp_path / "here" / "measured" / "from-there.jsonl")
+    unchanged, changed = Counted(), Counted(key="2")
+    assert measure(tmp_path / "here", photos, unchanged, known=known) == (rows, [])
+    assert unchanged.sent == 0
+    measure(tmp_path / "here", photos, changed, known=known)
+    assert changed.sent == 3 * len(SNRS_DB)
 
 
 @pytest.mark.parametrize("change", ["weights", "seed", "photo"])

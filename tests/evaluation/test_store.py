@@ -4,12 +4,12 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
-from semwave.evaluation.store import Row, digest, keep_rows, kept_rows, read_csv, write_csv
+from semwave.evaluation.store import Row, RowStore, digest, read_csv, write_csv
 from semwave.pictures.files import file_digest
 from semwave.types import DELIVERED
 
@@ -27,15 +27,23 @@ FACTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(FACTS, max_size=3))
 def test_rows_survive_the_disk(tmp_path_factory, facts):
     folder = tmp_path_factory.mktemp("rows")
     rows = [
-        Row(f"p{i}", "a, b", f, "awgn", 7.5, 20.1, 0.3, 1.0, 0.1, DELIVERED, 'x "y", z') for i, f in enumerate(facts)
+        Row(f"p{i}", "a, b", f, "awgn", 7.5, 20.1, 0.3, 1.0, 0.1, DELIVERED, 'x "y", z', f"p{i}-0")
+        for i, f in enumerate(facts)
     ]
     write_csv(folder / "rows.csv", rows)
-    keep_rows(folder / "rows.json", rows)
-    assert read_csv(folder / "rows.csv") == rows == kept_rows(folder / "rows.json")
+    with RowStore(folder / "measured") as store:
+        for row in rows:
+            store.add(row.key, [row])
+    assert read_csv(folder / "rows.csv") == rows
+    for known in (folder / "rows.csv", folder / "measured" / "rows.jsonl"):
+        with RowStore(folder / "other", [known]) as store:
+            assert all(store.has(row.key, (7.5,)) and store.rows(row.key) == [row] for row in rows)
+            assert not store.has("", ()) and not store.rows("p9-0")
 
 
 def test_a_table_says_what_schemes_are():
@@ -60,10 +68,16 @@ def test_what_holds_no_rows_is_refused(tmp_path):
         (tmp_path / "rows.csv").write_text(text)
         with pytest.raises(SemwaveError, match="does not hold measurements"):
             read_csv(tmp_path / "rows.csv")
-    for text in ("[{}]", "{", '[{"photo": 1}]'):
-        (tmp_path / "rows.json").write_text(text)
-        with pytest.raises(SemwaveError):
-            kept_rows(tmp_path / "rows.json")
+    for text in ("[{}]\n", "{\n", '{"photo": 1}\n'):
+        (tmp_path / "rows.jsonl").write_text(text)
+        with pytest.raises(SemwaveError, match="does not hold measurements"):
+            RowStore(tmp_path / "own", [tmp_path / "rows.jsonl"])
+    (tmp_path / "rows.jsonl").write_text('{"photo": 1, "key": "a-0", "rows_of_key": 1}\n')
+    with (
+        RowStore(tmp_path / "own", [tmp_path / "rows.jsonl"]) as store,
+        pytest.raises(SemwaveError, match="photo must"),
+    ):
+        store.rows("a-0")
 
 
 def test_digests(tmp_path):

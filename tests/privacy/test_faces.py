@@ -8,8 +8,10 @@ from safetensors.torch import save_file
 
 from semwave import SemwaveError
 from semwave.pictures.images import to_tensor
-from semwave.privacy.faces import drawn, generated, of_photos, read_codes
+from semwave.pictures.photos import find_photos
+from semwave.privacy.faces import PhotoCodes, drawn, generated, read_codes
 from semwave.types import Scene
+from semwave.work.local import Local
 
 
 def test_codes_of_generated_faces_are_read_off_their_pictures(part_model):
@@ -20,20 +22,15 @@ def test_codes_of_generated_faces_are_read_off_their_pictures(part_model):
     assert not torch.equal(found[0], found[1])
 
 
-def test_codes_of_photos_are_those_of_each(part_model, squares, tmp_path):
-    for i in range(2):
+@pytest.mark.parametrize("batch", [1, 2])
+def test_codes_of_photos_are_those_of_each(batch, part_model, squares, tmp_path):
+    for i in range(3):
         Image.fromarray(squares(i)).save(tmp_path / f"{i}.png")
-    count, codes = of_photos(part_model, tmp_path, align_faces=False)
-    expected = [part_model.invert(Scene(to_tensor(squares(i)))) for i in range(count)]
-    assert count == 2 and torch.equal(torch.cat(list(codes)), torch.cat(expected))
-
-
-def test_a_photo_that_cannot_be_taken_is_named(part_model, squares, tmp_path):
-    with pytest.raises(SemwaveError, match="no pictures in this folder"):
-        of_photos(part_model, tmp_path, align_faces=True)
-    Image.fromarray(squares(0)).save(tmp_path / "squares.png")
-    with pytest.raises(SemwaveError, match=r"squares\.png"):
-        list(of_photos(part_model, tmp_path, align_faces=True)[1])
+    (tmp_path / "1.png").write_text("no picture")
+    outcomes = list(Local(2, batch)(lambda: PhotoCodes(part_model, align_faces=False), find_photos([tmp_path])))
+    assert [outcome.unit.name for outcome in outcomes if outcome.failure] == ["1"] and "1.png" in outcomes[1].failure
+    for i in (0, 2):
+        assert torch.equal(outcomes[i].result, part_model.invert(Scene(to_tensor(squares(i)))))
 
 
 def test_codes_are_read_of_both_formats(tmp_path):

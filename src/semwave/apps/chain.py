@@ -1,5 +1,7 @@
 """``semwave send``, ``transmit`` and ``receive``: the whole chain, and its two ends."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,11 @@ import typer
 
 from semwave.apps import privacy
 from semwave.apps.options import (
+    BAD_INPUT,
+    BATCH,
+    PARTIAL_FAILURE,
+    WORKERS,
+    Batch,
     CodesOnly,
     Face,
     Invert,
@@ -15,21 +22,25 @@ from semwave.apps.options import (
     ModelName,
     NoAlign,
     Ratios,
+    Ray,
     RefineSteps,
+    Resume,
     Seed,
     Size,
     Start,
+    Workers,
+    chosen_engine,
     chosen_ks,
     chosen_layers,
-    chosen_lpips,
     chosen_start,
+    lpips_backbones,
+    missing_lpips,
     model_file,
 )
-from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix
+from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix, row_log_of
 from semwave.errors import SemwaveError, printable
+from semwave.pictures.files import MISSING, kind_of
 from semwave.zoo import DEFAULT, LAYERS, MODELS
-
-PARTIAL_FAILURE = 2
 
 
 def send(
@@ -63,15 +74,21 @@ def send(
     lambda1: privacy.Lambda1 = None,
     lambda2: privacy.Lambda2 = None,
     knowledge: privacy.Base = None,
+    workers: Workers = WORKERS,
+    batch: Batch = BATCH,
+    ray: Ray = None,
+    resume: Resume = False,
 ) -> None:
     """Send photographs through the whole chain.
 
-    Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image.
-    --ratio, --k and --snr may be given several times; each photo is then inverted once and sent with all. Pictures and
-    the report of an earlier run under the same names are replaced.
+    Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image:
+    report.jsonl as it grows, report.json in the end. --ratio, --k and --snr may be given several times; each photo is
+    then inverted once and sent with all. Pictures and the report of an earlier run under the same names are replaced.
+    Exit codes: 0 all photos were sent, 3 some of them, 2 none.
     """
     from semwave.air.iq import checked_snr
-    from semwave.apps.send import Sender, picture_names, send_photos, summary
+    from semwave.apps.send import picture_names
+    from semwave.apps.sending import new_sender, send_photos
     from semwave.model import load_model
     from semwave.pictures.console import plain_console
     from semwave.pictures.photos import find_photos
@@ -83,19 +100,31 @@ def send(
         checked_snr(snr_db, 1)
     report = report or out / "report.json"
     inputs = [*(photo.path for photo in found), *photos, mask, knowledge, *model_file(model)]
-    check_outputs([report], inputs, [out])
-    check_report(report)
+    reports = list(dict.fromkeys([report, row_log_of(report)]))
+    check_outputs(reports, inputs, [out])
+    check_report(report, lines=True)
+    engine = chosen_engine(workers, batch, ray)
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
     ks = chosen_ks(loaded.config, k, ratio, size)
-    pictures = [] if no_pictures else [out / name for name in picture_names(found, ks, snrs_db)]
-    replaced = check_outputs([report, *pictures], inputs, [out])
-    lpips, warning = chosen_lpips(lpips_weights)
+    pictures = [out / name for photo in found for name in picture_names(photo, ks, snrs_db)] * (not no_pictures)
+    replaced = check_outputs([*reports, *pictures], inputs, [out])
     start, steps = chosen_start(invert, refine_steps)
-    sender = Sender(
-        loaded,
-        ks,
-        snrs_db,
+    # Decided here: the report says the same whatever else a machine of a cluster has.
+    backbones = lpips_backbones(lpips_weights)
+    if ray is not None:  # other processes have other working folders
+        found = [replace(photo, path=photo.path.absolute()) for photo in found]
+        lpips_weights = lpips_weights and lpips_weights.absolute()
+        model = str(Path(model).absolute()) if model not in MODELS and kind_of(model) != MISSING else model
+        if private and private.knowledge:
+            private = replace(private, knowledge=private.knowledge.absolute())
+    make = partial(
+        new_sender,
+        backbones,
+        lpips_weights,
+        model=model,
+        ks=ks,
+        snrs_db=snrs_db,
         channel=channel,
         size=size,
         align_faces=not no_align,
@@ -105,27 +134,32 @@ def send(
         start=start,
         perceptual=perceptual,
         seed=seed,
-        lpips=lpips,
         privacy=private,
         mask=masked,
+        out=None if no_pictures else out.absolute(),
     )
+    sender = make()
+    if ray is None:
+        make = lambda: sender  # noqa: E731
     notes: list[str] = []
-    rows, failures = send_photos(sender, found, out, report, not no_pictures, plain_console(stderr=True), notes.append)
-    if rows:
-        if warning:
-            typer.echo(f"semwave: {warning}", err=True)
+    done = send_photos(make, found, report, engine, plain_console(stderr=True), resume, notes.append)
+    if done.table is not None and (done.sent or done.there):
+        if missing := missing_lpips(backbones):
+            typer.echo(f"semwave: {missing}", err=True)
         console = plain_console()
-        console.print(summary(rows))
+        console.print(done.table)
         where = f"report: {printable(report)}"
         console.print(where if no_pictures else f"pictures: {printable(out)}, {where}", soft_wrap=True)
-        if replaced:
+        if done.there:
+            notes.append(f"{done.there} photos were there already")
+        elif replaced:
             notes.append(f"{printable(replaced[0].parent)}: {len(replaced)} files of an earlier run were replaced")
     for note in notes:
         typer.echo(f"semwave: note: {note}", err=True)
-    for failure in failures:
+    for failure in done.failures:
         typer.echo(f"semwave: {printable(failure)}", err=True)
-    if failures:
-        raise typer.Exit(PARTIAL_FAILURE)
+    if done.failures:
+        raise typer.Exit(PARTIAL_FAILURE if done.sent or done.there else BAD_INPUT)
 
 
 def transmit(

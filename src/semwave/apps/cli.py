@@ -13,13 +13,13 @@ from typer.core import TyperGroup
 
 from semwave import __version__
 from semwave.apps import air, chain, evaluate, export, measuring, people, privacy, setup, train
-from semwave.apps.options import ModelName, Seed, Size, model_file
+from semwave.apps.options import BAD_INPUT, ManyCommand, ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.apps.web.command import serve
 from semwave.errors import SemwaveError, printable
 from semwave.zoo import DEFAULT, LOWEST_K, MODELS, config_of, verify_weights
 
-BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
+INTERRUPTED, TERMINATED = 130, 143
 MOST_FACES = 256
 
 
@@ -93,9 +93,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Send photographs of faces as a few hundred real numbers over a noisy channel, and draw them again.",
 )
-for command in (chain.send, chain.transmit, chain.receive, serve):
+for command in (chain.send, evaluate.evaluate):
+    app.command(cls=ManyCommand)(command)
+for command in (chain.transmit, chain.receive, serve):
     app.command()(command)
-for command in (measuring.bench, measuring.compare, evaluate.evaluate):
+for command in (measuring.bench, measuring.compare):
     app.command()(command)
 app.command()(setup.setup)
 app.command()(export.export)

@@ -1,14 +1,19 @@
 """Options that several commands take, and what they mean."""
 
+import os
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from semwave.errors import SemwaveError
 
 if TYPE_CHECKING:
-    from semwave.pictures.metrics import LPIPS
+    from semwave.work.units import Engine
     from semwave.zoo import ModelConfig
 
 OPTIMISE_STEPS = 80
@@ -60,6 +65,71 @@ Invert = Annotated[
 ]
 
 
+BAD_INPUT, PARTIAL_FAILURE = 2, 3
+"""Exit codes: nothing was done, for what was given is at fault; some of what was given could not be done."""
+PANEL = "Many photographs"
+WORKERS, BATCH = 2, 4
+"""Two threads keep up with the network on two cores; with more than four pictures at once it gains nothing."""
+RAY, NEAREST = "--ray", ""
+"""The address that --ray alone means: a new cluster of this machine's cores."""
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0, max=64, rich_help_panel=PANEL, help="Threads that read and write beside the network; 0: one by one."
+    ),
+]
+Batch = Annotated[int, typer.Option(min=1, max=64, rich_help_panel=PANEL, help="What the network takes at once.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[ADDRESS]",
+        rich_help_panel=PANEL,
+        help="On a Ray cluster: auto, HOST:PORT; alone: this machine's cores.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", rich_help_panel=PANEL, help="Go on with the report: what is in it is not done again."),
+]
+
+
+class ManyCommand(TyperCommand):
+    """A command that does many things at once: with --ray, whose address may be left out."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Typer's. Threads of the network that wait for each other leave their core to those beside it; OpenMP reads
+        that once, with torch."""
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        return super().invoke(ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Typer's, with --ray alone as --ray= followed by :data:`NEAREST`."""
+        following = zip(args, [*args[1:], ""], strict=False)
+        whole = [f"{RAY}={NEAREST}" if arg == RAY and not ADDRESS.fullmatch(after) else arg for arg, after in following]
+        return super().parse_args(ctx, whole)
+
+
+ADDRESS = re.compile(r"auto|local|(ray://)?[^/]+:\d+")
+"""What Ray takes for the address of a cluster."""
+
+
+def chosen_engine(workers: int, batch: int, ray: str | None) -> "Engine":
+    """What --workers, --batch and --ray ask for.
+
+    Raises:
+        SemwaveError: an address of no cluster.
+    """
+    if ray is None:
+        from semwave.work.local import Local
+
+        return Local(workers, batch)
+    if ray != NEAREST and not ADDRESS.fullmatch(ray):
+        raise SemwaveError(f"'{ray}' is no address of a Ray cluster; give auto or HOST:PORT, or --ray alone")
+    from semwave.work.cluster import Cluster
+
+    return Cluster(ray, batch)
+
+
 def model_file(model: str | None) -> list[Path]:
     """The file that --model names, if it is a checkpoint and no shipped model."""
     return [Path(model)] if model and model.endswith(".pt") else []
@@ -95,14 +165,14 @@ def chosen_start(invert: Start, refine_steps: int | None) -> tuple[str, int]:
     return "encoder", refine_steps or 0
 
 
-def chosen_lpips(weights: Path | None) -> "tuple[dict[str, LPIPS], str]":
-    """LPIPS by backbone: alex, and vgg where it is at hand; otherwise a warning that says how to get it.
+def lpips_backbones(weights: Path | None) -> tuple[str, ...]:
+    """The backbones of LPIPS that are at hand on this machine: alex, and vgg once it is fetched."""
+    from semwave.pictures.metrics import at_hand
 
-    Raises:
-        SemwaveError: ``weights`` is no folder, or what is in it does not fit.
-    """
-    from semwave.pictures.metrics import LPIPS, at_hand
+    return tuple(name for name in REPORTED if at_hand(name, weights))
 
-    there = [backbone for backbone in REPORTED if at_hand(backbone, weights)]
-    warning = "warning: LPIPS(vgg) is left out until it is fetched: semwave setup"
-    return {name: LPIPS(name, weights) for name in there}, "" if len(there) == len(REPORTED) else warning
+
+def missing_lpips(there: Iterable[str]) -> str:
+    """A warning where LPIPS of a backbone is not among those ``there``, which says how to get it."""
+    missing = set(REPORTED) - set(there)
+    return "warning: LPIPS(vgg) is left out until it is fetched: semwave setup" if missing else ""

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from semwave.errors import SemwaveError
-from semwave.pictures.files import FILE, FOLDER, MISSING, STREAM, kind_of, read_json, read_text
+from semwave.pictures.files import FILE, FOLDER, MISSING, MOST_TEXT, STREAM, kind_of, read_json, read_text
+from semwave.work.rows import is_log
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """The formats in which a picture is written: :data:`semwave.pictures.images.WRITTEN`."""
+LINES = ".jsonl"
+"""How the name of a report ends that grows line by line."""
 
 
 def check_outputs(
@@ -68,28 +71,45 @@ def check_suffix(path: Path, suffixes: tuple[str, ...], what: str) -> None:
         raise SemwaveError(f"{path}: {what} is written as {' or '.join(filter(None, suffixes))}; end the name so")
 
 
-def check_report(path: Path | None) -> None:
-    """Refuse a name that is not .json, and a file there that is no report: it may be dear to somebody.
+def row_log_of(report: Path) -> Path | None:
+    """The file of JSON lines that grows with a run whose ``report`` is asked for: itself, or that beside it of the same
+    name with .jsonl; None where the report goes into a device, a pipe or, what is refused, a folder."""
+    return None if kind_of(report) in (STREAM, FOLDER) else report.with_suffix(LINES)
+
+
+def check_report(path: Path | None, lines: bool = False) -> None:
+    """Refuse a name that is not .json, and a file there that is no report: it may be dear to somebody. With ``lines``
+    it may be .jsonl, and the file of lines that stands beside a .json is judged, too.
 
     Raises:
         SemwaveError: such a name or file.
     """
     if path is None or kind_of(path) in (STREAM, FOLDER):
         return
-    check_suffix(path, (".json",), "a report")
-    if kind_of(path) == FILE and path.stat().st_size:
-        try:
-            report = read_json(path)
-        except SemwaveError:
-            report = None
-        if not _is_report(report):
-            raise SemwaveError(f"{path}: is there and is no report of semwave; choose another --report")
+    check_suffix(path, (".json", LINES) if lines else (".json",), "a report")
+    for file in dict.fromkeys((path, path.with_suffix(LINES))) if lines else (path,):
+        if kind_of(file) == FILE and file.stat().st_size and not _is_report(file):
+            raise SemwaveError(f"{file}: is there and is no report of semwave; choose another --report")
 
 
-def _is_report(value: object) -> bool:
-    """Rows of send or compare, or the stages of bench."""
+def _is_report(path: Path) -> bool:
+    """Rows of send or compare, as lines or as a list, or the stages of bench."""
+    if path.suffix == LINES:
+        return is_log(path)
+    if path.stat().st_size > MOST_TEXT:
+        return _starts_like_a_report(path)
+    try:
+        value = read_json(path)
+    except SemwaveError:
+        return False
     rows = value.get("stages") if isinstance(value, dict) else value
     return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+
+
+def _starts_like_a_report(path: Path) -> bool:
+    """Whether a list that is too long to be read begins with a row, as a run writes it."""
+    with path.open("rb") as file:
+        return file.readline() == b"[\n" and file.readline().lstrip().startswith(b'{"photo": ')
 
 
 def check_page(path: Path, mark: str, option: str) -> None:

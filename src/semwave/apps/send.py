@@ -1,10 +1,12 @@
 """Send photographs through the whole chain: the paper's Fig. 1 from left to right.
 
 read, align -> invert -> encode ~~ channel ~~> decode -> draw -> pictures and a row of the report
-        once a photo        |  for every k   |  for every SNR
+ a photo each | in batches, for every k |  for every SNR        | a photo each
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,10 +14,9 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
+from semwave import __version__
 from semwave.air.iq import checked_snr
 from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
@@ -23,43 +24,55 @@ from semwave.air.transports import check_channel, transport
 from semwave.apps.options import REPORTED
 from semwave.apps.report import report_row
 from semwave.errors import SemwaveError, printable
-from semwave.pictures import files, images
-from semwave.pictures.console import bars
-from semwave.pictures.files import FOLDER, MISSING, kind_of
+from semwave.pictures import images
+from semwave.pictures.files import file_digest
 from semwave.pictures.grid import side_by_side
 from semwave.pictures.metrics import LPIPS, psnr
 from semwave.pictures.photos import Photo
-from semwave.privacy.photo import framed
+from semwave.privacy.photo import Framed, framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
-from semwave.types import Header, Model, Signal
+from semwave.types import Header, Model, Scene, Signal, Soft
+
+DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, the report's row, and a note on
-    how the photo was read."""
+    """One photo after one channel: uint8 pictures (size, size, 3) sent and received, and the report's row."""
 
-    sent: np.ndarray
+    source: "Source"
     received: np.ndarray
     row: dict
-    note: str = ""
+
+    @property
+    def sent(self) -> np.ndarray:
+        """The picture that was sent."""
+        return self.source.frame.sent
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A photo in the frame, what its LPIPS compares (once for every k and SNR), and how long its stages took."""
+class Source:
+    """A photo in the frame, the key of its rows, and how long reading it took in seconds."""
 
     photo: Photo
-    pixels: np.ndarray
-    features: dict[str, list[Tensor]]
-    seconds: dict[str, float]
-    note: str = ""
+    key: str
+    frame: Framed
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the report keeps of one photo: its key, its rows, and a note on how it was read."""
+
+    key: str
+    rows: list[dict]
+    note: str
 
 
 class Sender:
-    """A transmitter for every k, a channel, and a receiver.
+    """A transmitter for every k, a channel, and a receiver: :class:`semwave.work.units.Work` on photos.
 
     Args:
         model: name of a shipped model, or a loaded one.
@@ -79,6 +92,7 @@ class Sender:
         lpips: LPIPS by its backbone; a backbone that is not there is left out of the report.
         privacy: what is not to be given away. Every photo has its own draw from the privacy's seed.
         mask: (H, W) bool, private pixels of every photo, which must have the same size.
+        out: folder for the pictures; None to write none.
 
     Raises:
         SemwaveError: any of these that is not offered.
@@ -101,6 +115,7 @@ class Sender:
         lpips: Mapping[str, LPIPS] | None = None,
         privacy: Privacy | None = None,
         mask: np.ndarray | None = None,
+        out: Path | None = None,
     ):
         check_channel(channel)
         self.channel_name = channel
@@ -114,69 +129,125 @@ class Sender:
         self.transmitters = [
             Transmitter(self.receiver.model, k, layers, refine_steps, start, distance, privacy) for k in ks
         ]
-        self.snrs_db, self.size, self.seed = snrs_db, self.receiver.size, seed
-        self.align_faces, self.privacy, self.mask, self.face = align_faces, privacy, mask, face
+        self.ks, self.snrs_db, self.size, self.seed = ks, snrs_db, self.receiver.size, seed
+        self.align_faces, self.privacy, self.mask, self.face, self.out = align_faces, privacy, mask, face, out
+        self.progress: Callable[[int, float], None] | None = None
+        """Called after every step of refinement, with its number and the MSE."""
+        used = self.receiver.model.config.name, self.receiver.model.digest, sorted(self.lpips), __version__
+        asked = ks, snrs_db, channel, self.size, align_faces, face, layers, refine_steps, start, perceptual, seed
+        known = privacy and privacy.knowledge and file_digest(privacy.knowledge)
+        hidden = privacy, known, None if mask is None else (mask.shape, hashlib.sha256(mask.tobytes()).hexdigest())
+        self.settings = hashlib.sha256(repr((used, asked, hidden)).encode()).hexdigest()
+        """Of all that results depend on beside the photo."""
 
-    def __call__(self, photo: Photo, progress: Callable[[int, float], None] | None = None) -> Iterator[Sent]:
+    def __call__(self, photo: Photo) -> list[Sent]:
         """Send ``photo`` once for every k and SNR; without refinement it is inverted once.
-
-        ``progress(step, mse)`` is called after every step of refinement.
 
         Raises:
             SemwaveError: the photo cannot be read, has no face, is not of the mask's size, or lacks a part that the
                 privacy names.
         """
-        start = perf_counter()
-        picture = framed(images.read_image(photo.path), self.size, self.align_faces, self.mask, self.face)
-        readable, seconds = images.to_tensor(picture.read), {"align": perf_counter() - start}
-        source = _Source(photo, picture.sent, self._features(picture.sent), seconds, picture.note)
+        return self.process([self.prepare(photo)])[0]
 
+    def key(self, photo: Photo, data: bytes | None = None) -> str:
+        """What the rows of ``photo`` depend on: its name, the bytes of its file, and the settings.
+
+        Raises:
+            SemwaveError: the file cannot be read.
+        """
+        found = hashlib.sha256(images.read_bytes(photo.path) if data is None else data)
+        found.update(f"{self.settings} {photo.name}".encode("utf-8", "surrogateescape"))
+        return f"{printable(photo.name)}-{found.hexdigest()[:DIGITS]}"
+
+    def prepare(self, photo: Photo) -> Source:
+        """Read ``photo`` and bring it to the frame. Raises as a call does."""
+        start = perf_counter()
+        data = images.read_bytes(photo.path)
+        picture = images.decode_image(data, photo.path)
+        frame = framed(picture, self.size, self.align_faces, self.mask, self.face)
+        return Source(photo, self.key(photo, data), frame, perf_counter() - start)
+
+    @torch.no_grad()
+    def process(self, batch: list[Source]) -> list[list[Sent]]:
+        """What arrives of every photo, for every k and SNR. Seconds in the rows are a photo's share of the batch."""
+        clock = _Clock(len(batch))
+        shown = [images.to_tensor(source.frame.sent) for source in batch]
+        features = [self._features(picture) for picture in shown]
+        results: list[list[Sent]] = [[] for _ in batch]
         scene = None
         for transmitter in self.transmitters:
             # Refinement brings closer what arrives in k symbols, so each k has codes of its own.
             if scene is None or transmitter.inversion.steps:
-                start = perf_counter()
-                random = noise_generator(self.privacy.seed, photo.name) if self.privacy else None
-                scene = transmitter.scene(readable, picture.region, random, progress)
-                seconds["invert"] = perf_counter() - start
-            start = perf_counter()
-            signal = transmitter.encode(scene)
-            seconds["encode"] = perf_counter() - start
+                with clock("invert"):
+                    scene = self._scene(transmitter, batch)
+            with clock("encode"):
+                signal = transmitter.encode(scene)
             for snr_db in self.snrs_db:
-                yield self._over_the_air(source, signal, snr_db)
+                with clock("channel"):
+                    soft = self._over_the_air(signal, batch, snr_db)
+                with clock("decode"):
+                    message = self.receiver.decode(soft)
+                with clock("generate"):
+                    drawn = [images.to_uint8(image) for image in self.receiver.draw(message).image]
+                for place, (source, received) in enumerate(zip(batch, drawn, strict=True)):
+                    quality, distances = self._quality(shown[place], features[place], images.to_tensor(received))
+                    seconds = {"align": source.seconds, **clock.seconds}
+                    row = self._row(source.photo, message.header, snr_db, quality, distances, seconds)
+                    results[place].append(Sent(source, received, row))
+        return results
 
-    def _over_the_air(self, source: _Source, signal: Signal, snr_db: float) -> Sent:
-        seconds, start = dict(source.seconds), perf_counter()
-        random = noise_generator(self.seed, source.photo.name)
-        soft = transport(self.channel_name, self.receiver.model, snr_db, random)(signal)
-        seconds["channel"] = perf_counter() - start
+    def finish(self, made: list[Sent]) -> Rows:
+        """Write the pictures of one photo, if any are to be written, and give its rows."""
+        source = made[0].source
+        for result in made if self.out else ():
+            assert self.out is not None
+            stem = picture_name(source.photo, result.row["k"], self.ks, result.row["snr_db"], self.snrs_db)
+            images.write_png(self.out / f"{stem}.received.png", result.received)
+            images.write_png(self.out / f"{stem}.comparison.png", side_by_side(result.sent, result.received))
+        return Rows(source.key, [result.row for result in made], source.frame.note)
 
-        start = perf_counter()
-        message = self.receiver.decode(soft)
-        seconds["decode"] = perf_counter() - start
+    def _scene(self, transmitter: Transmitter, batch: list[Source]) -> Scene:
+        """What may be read of a batch, with its codes: together, unless photos draw something of their own or are
+        refined, which would depend on what else is in the batch."""
+        together = self.privacy is None and not transmitter.inversion.steps
+        scenes = []
+        for part in [batch] if together else [[source] for source in batch]:
+            pictures = torch.cat([images.to_tensor(source.frame.read) for source in part])
+            random = noise_generator(self.privacy.seed, part[0].photo.name) if self.privacy else None
+            scenes.append(transmitter.scene(pictures, part[0].frame.region, random, self.progress))
+        return scenes[0] if len(scenes) == 1 else _joined(scenes)
 
-        start = perf_counter()
-        received = images.to_uint8(self.receiver.draw(message).image[0])
-        seconds["generate"] = perf_counter() - start
-        return Sent(source.pixels, received, self._row(source, received, message.header, snr_db, seconds), source.note)
+    def _over_the_air(self, signal: Signal, batch: list[Source], snr_db: float) -> Soft:
+        """What arrives of a batch, every photo over a channel of its own."""
+        softs = []
+        for iq, source in zip(signal.iq.split(1), batch, strict=True):
+            random = noise_generator(self.seed, source.photo.name)
+            over = transport(self.channel_name, self.receiver.model, snr_db, random)
+            softs.append(over(Signal(iq, signal.header)))
+        symbols, noise = (torch.cat([getattr(soft, name) for soft in softs]) for name in ("symbols", "noise"))
+        return Soft(symbols, noise, softs[0].header)
 
-    @torch.no_grad()
-    def _features(self, picture: np.ndarray) -> dict[str, list[Tensor]]:
-        return {backbone: lpips.features(images.to_tensor(picture)) for backbone, lpips in self.lpips.items()}
+    def _features(self, picture: Tensor) -> dict[str, list[Tensor]]:
+        return {backbone: lpips.features(picture) for backbone, lpips in self.lpips.items()}
 
-    @torch.no_grad()
-    def _row(
-        self, source: _Source, received: np.ndarray, header: Header, snr_db: float, seconds: dict[str, float]
-    ) -> dict:
-        quality = psnr(images.to_tensor(source.pixels), images.to_tensor(received), data_range=2).item()
-        features = self._features(received)
+    def _quality(
+        self, sent: Tensor, features: dict[str, list[Tensor]], received: Tensor
+    ) -> tuple[float, dict[str, float]]:
+        """PSNR in dB, and LPIPS by its backbone, of (1, 3, size, size) ``sent``, which has ``features``."""
+        found = self._features(received)
         distances = {
-            backbone: round(lpips.distance(source.features[backbone], features[backbone]).item(), 4)
+            backbone: round(lpips.distance(features[backbone], found[backbone]).item(), 4)
             for backbone, lpips in self.lpips.items()
         }
+        return psnr(sent, received, data_range=2).item(), distances
+
+    def _row(
+        self, photo: Photo, header: Header, snr_db: float, quality: float, distances: dict[str, float],
+        seconds: dict[str, float],
+    ) -> dict:  # fmt: skip
         protection = self.transmitters[0].protection
         return report_row(
-            source.photo.path.name,
+            photo.path.name,
             self.size,
             header,
             snr_db,
@@ -189,84 +260,39 @@ class Sender:
         )
 
 
-def send_photos(
-    sender: Sender,
-    photos: list[Photo],
-    out: Path,
-    report: Path,
-    pictures: bool,
-    console: Console,
-    note: Callable[[str], object] = lambda _: None,
-) -> tuple[list[dict], list[str]]:
-    """Send ``photos``, write their pictures to ``out`` and, after every photo, the rows so far to ``report``.
+class _Clock:
+    """Seconds of stages, shared by so many photos."""
 
-    A photo that fails does not stop the others. An earlier run's report is replaced, as a whole, when the first photo
-    has arrived. Returns the rows and one line for every photo that failed; ``note`` is called with what else the user
-    should know.
+    def __init__(self, photos: int):
+        self.photos = photos
+        self.seconds: dict[str, float] = {}
 
-    Raises:
-        SemwaveError: a file cannot be written.
-    """
-    if kind_of(out) not in (FOLDER, MISSING):
-        raise SemwaveError(f"{out}: is not a folder; choose another --out")
-    if kind_of(report) == FOLDER:
-        raise SemwaveError(f"{report}: is a folder; give a file name to --report")
-    rows: list[dict] = []
-    failures: list[str] = []
-    with bars(console) as shown:
-        bar = shown.add_task("photos", total=len(photos))
-        steps = shown.add_task("refining", visible=False, total=sender.transmitters[0].inversion.steps)
-        for photo in photos:
-            shown.update(steps, completed=0, visible=False)
-            try:
-                results = list(sender(photo, lambda step, *_: shown.update(steps, completed=step, visible=True)))
-            except SemwaveError as error:
-                failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
-                continue
-            finally:
-                shown.advance(bar)
-            for result in results if pictures else ():
-                ks = tuple(transmitter.k for transmitter in sender.transmitters)
-                name = photo.name + _variant(result.row["k"], ks, result.row["snr_db"], sender.snrs_db)
-                images.write_png(out / f"{name}.received.png", result.received)
-                images.write_png(out / f"{name}.comparison.png", side_by_side(result.sent, result.received))
-            rows += [result.row for result in results]
-            if results[0].note:
-                note(f"{printable(photo.path)}: {results[0].note}")
-            files.write_json(report, rows)
-    return rows, failures
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self.seconds[stage] = (perf_counter() - start) / self.photos
 
 
-def picture_names(photos: list[Photo], ks: tuple[int, ...], snrs_db: tuple[float, ...]) -> list[str]:
-    """Names of all pictures that :func:`send_photos` writes."""
-    names = [photo.name + _variant(k, ks, snr_db, snrs_db) for photo, k, snr_db in product(photos, ks, snrs_db)]
+def _joined(scenes: list[Scene]) -> Scene:
+    """One scene of all pictures of ``scenes``, all of which have what one has."""
+
+    def joined(name: str) -> Tensor | None:
+        parts = [getattr(scene, name) for scene in scenes]
+        return None if parts[0] is None else torch.cat(parts)
+
+    picture = joined("picture")
+    assert picture is not None
+    return Scene(picture, joined("visible"), joined("codes"))
+
+
+def picture_name(photo: Photo, k: int, ks: tuple[int, ...], snr_db: float, snrs_db: tuple[float, ...]) -> str:
+    """How the pictures of ``photo`` are called, but for what they show; with several ``ks`` or ``snrs_db`` these are
+    told apart."""
+    return photo.name + (f".k{k}" if len(ks) > 1 else "") + (f".{snr_text(snr_db)}dB" if len(snrs_db) > 1 else "")
+
+
+def picture_names(photo: Photo, ks: tuple[int, ...], snrs_db: tuple[float, ...]) -> list[str]:
+    """Names of all pictures that are written of ``photo``."""
+    names = [picture_name(photo, k, ks, snr_db, snrs_db) for k, snr_db in product(ks, snrs_db)]
     return [f"{name}.{kind}.png" for name in names for kind in ("received", "comparison")]
-
-
-def _variant(k: int, ks: tuple[int, ...], snr_db: float, snrs_db: tuple[float, ...]) -> str:
-    """What tells the pictures of one photo apart: nothing unless it is sent with several k or SNRs."""
-    return (f".k{k}" if len(ks) > 1 else "") + (f".{snr_text(snr_db)}dB" if len(snrs_db) > 1 else "")
-
-
-def summary(rows: list[dict]) -> Table:
-    """Mean PSNR and LPIPS over the photos, for every ratio and SNR."""
-    names = [f"LPIPS\n({backbone})" for backbone in REPORTED]
-    table = Table("ratio", "k", "complex symbols", "SNR [dB]", "photos", "PSNR [dB]", *names)
-    ks, snrs_db = (dict.fromkeys(row[key] for row in rows) for key in ("k", "snr_db"))
-    for k, snr_db in product(ks, snrs_db):
-        group = [row for row in rows if row["k"] == k and row["snr_db"] == snr_db]
-        table.add_row(
-            group[0]["ratio"],
-            str(k),
-            str(k // 2),
-            snr_text(snr_db),
-            str(len(group)),
-            _mean([row["psnr_db"] for row in group], 2),
-            *(_mean([row[f"lpips_{backbone}"] for row in group], 3) for backbone in REPORTED),
-        )
-    return table
-
-
-def _mean(values: list[float | None], digits: int) -> str:
-    known = [value for value in values if value is not None]
-    return f"{np.mean(known):.{digits}f}" if known else "-"

@@ -1,5 +1,6 @@
 """What the commands of ``semwave train`` share: their options, and the folder of weights that they read and write."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,7 +109,9 @@ def generated_faces(model: "FaceModel", runs: Path, seed: int, count: int | None
 
 
 def show_scores(title: str, scores: dict[str, float]) -> None:
-    """Print a table of ``scores``."""
+    """Print a table of ``scores``, in the first of several processes."""
+    if int(os.environ.get("RANK", 0)):
+        return
     from rich.table import Table
 
     from semwave.pictures.console import plain_console

@@ -33,6 +33,8 @@ from semwave.pictures.files import FILE, file_digest, kind_of
 from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import Photo, find_photos, read_photo
 from semwave.privacy.faces import drawn
+from semwave.work.local import Local
+from semwave.work.units import Engine
 from semwave.zoo import CODES, DEFAULT, MODELS, models_with_codes, weights_digest
 
 PAPER = "paper"
@@ -54,13 +56,15 @@ def evaluate(
     command: str,
     console: Console,
     over: Collection[str] | None = None,
+    engine: Engine = Local(0, 1),
+    known: Collection[Path] = (),
 ) -> list[str]:
     """Measure the schemes called ``names`` on ``photos``; write rows, figures and ``report``.
 
     ``data`` is the folder that they come from; its ``train.txt`` is for fitted codecs. The scheme "paper" stands for
     all that the paper's figures need. Channels are those in ``over``; all where it is None. ``command`` is what the
-    report says made it. Rows, fitted codecs and pictures are kept in ``out``. Returns a line for every photo that could
-    not be read.
+    report says made it. ``engine`` measures what is not among the ``known`` rows of other runs. Rows, fitted codecs and
+    pictures are kept in ``out``. Returns a line for every photo that could not be read.
 
     Raises:
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
@@ -70,7 +74,9 @@ def evaluate(
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
     jobs = [job for job in jobs if over is None or job.channel in over]
-    rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
+    rows, failures = Measuring(out / "measured", seed, lpips, align_faces, engine=engine, known=known)(
+        jobs, photos, console
+    )
     if not rows:
         raise SemwaveError(failures[0])
     write_csv(out / ROWS, rows)

@@ -4,7 +4,9 @@ photo -> frame -> scheme over a link -> 8-bit picture -> PSNR, LPIPS(alex) -> ro
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,14 +19,16 @@ from semwave.air.channels import channel_class
 from semwave.air.link import Link
 from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
-from semwave.errors import SemwaveError
+from semwave.errors import SemwaveError, printable
 from semwave.evaluation.scheme import Scheme, deliver, facts_of
-from semwave.evaluation.store import HINTS, Row, digest, keep_rows, kept_rows
+from semwave.evaluation.store import COLUMNS, Row, RowStore, digest
 from semwave.pictures import images
-from semwave.pictures.console import bars
+from semwave.pictures.console import bars, track
 from semwave.pictures.files import file_digest
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import Photo, read_photo
+from semwave.work.local import Local
+from semwave.work.units import Engine
 
 SIZE = 512
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
@@ -74,54 +78,48 @@ class Original:
         return self._known[told]
 
 
-class Measuring:
-    """Measures jobs on photos.
+@dataclass(frozen=True)
+class Unit:
+    """A photo, and the jobs, by the key of their rows, that are to be measured on it."""
 
-    Args:
-        folder: where rows are kept, by scheme, photo and digest of all that they depend on.
-        seed: of fading and noise, of which every photo has its own, the same for all schemes and SNRs.
-        lpips: LPIPS(alex).
-        align_faces: find and align the face; otherwise photos are in the frame already.
-        size: width and height of the pictures in pixels.
-    """
+    photo: Photo
+    jobs: dict[str, Job]
 
-    def __init__(self, folder: Path, seed: int, lpips: Perceptual, align_faces: bool, size: int = SIZE):
-        self.folder, self.seed, self.lpips, self.align_faces, self.size = folder, seed, lpips, align_faces, size
 
-    def __call__(self, jobs: list[Job], photos: list[Photo], console: Console) -> tuple[list[Row], list[str]]:
-        """The rows of ``jobs`` on ``photos``, and a line for each photo that cannot be read, which stops none.
+class MeasuringWork:
+    """Measures jobs on photos: :class:`semwave.work.units.Work` on :class:`Unit`. Arguments are those of
+    :class:`Measuring`."""
 
-        Raises:
-            SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.deliver`.
-        """
-        rows, failures = [], []
-        with bars(console) as progress:
-            bar = progress.add_task("evaluating", total=len(photos) * len(jobs))
-            for photo in photos:
-                try:
-                    files = {job: self._file(job, photo) for job in jobs}
-                    missing = [job for job in jobs if not files[job].is_file()]
-                    picture = read_photo(photo.path, self.size, self.align_faces) if missing else None
-                except SemwaveError as error:
-                    failures.append(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}")
-                    progress.advance(bar, len(jobs))
-                    continue
-                progress.advance(bar, len(jobs) - len(missing))
-                if picture is not None:
-                    original = Original(picture, self.lpips)
-                    for job in missing:
-                        measured = [self._row(job, photo.name, original, snr_db) for snr_db in job.snrs_db]
-                        keep_rows(files[job], measured)
-                        progress.advance(bar)
-                rows += [row for file in files.values() for row in kept_rows(file)]
-        return rows, failures
+    def __init__(self, seed: int, lpips: Perceptual, align_faces: bool, size: int):
+        self.seed, self.lpips, self.align_faces, self.size = seed, lpips, align_faces, size
 
-    def _file(self, job: Job, photo: Photo) -> Path:
-        asked = job.scheme.key, job.snrs_db, self.seed, self.align_faces, self.size, file_digest(photo.path)
-        name = f"{photo.name}-{digest(*asked, list(HINTS))}.json"
-        return self.folder / f"{job.scheme.name}-{job.channel}" / name
+    def prepare(self, unit: Unit) -> tuple[Unit, Tensor]:
+        """The picture (1, 3, size, size) of a unit. Raises :class:`SemwaveError` for one that cannot be read."""
+        return unit, read_photo(unit.photo.path, self.size, self.align_faces)
 
-    def _row(self, job: Job, name: str, original: Original, snr_db: float) -> Row:
+    def process(self, batch: list[tuple[Unit, Tensor]]) -> list[dict[str, list[Row]] | SemwaveError]:
+        """The rows of every unit by their key. What breaks a rule is no failure of the photo: it ends the run."""
+        measured: list[dict[str, list[Row]] | SemwaveError] = []
+        for unit, picture in batch:
+            original = Original(picture, self.lpips)
+            try:
+                rows = {
+                    key: [self._row(key, job, unit.photo.name, original, snr_db) for snr_db in job.snrs_db]
+                    for key, job in unit.jobs.items()
+                }
+            except SemwaveError as error:
+                measured.append(error)
+            else:
+                measured.append(rows)
+        return measured
+
+    def finish(self, made: dict[str, list[Row]] | SemwaveError) -> dict[str, list[Row]]:
+        """The rows of one unit. Raises :class:`SemwaveError` where a scheme has broken a rule."""
+        if isinstance(made, SemwaveError):
+            raise made
+        return made
+
+    def _row(self, key: str, job: Job, name: str, original: Original, snr_db: float) -> Row:
         link = link_for(job.channel, snr_db, self.seed, name)
         delivered = deliver(job.scheme, original.picture, link)
         quality, distance = original.quality(images.to_uint8(delivered.image[0]))
@@ -137,7 +135,70 @@ class Measuring:
             noise_power=round(link.noise_power, 5),
             outcome=delivered.outcome,
             note=delivered.note,
+            key=key,
         )
+
+
+class Measuring:
+    """Measures jobs on photos.
+
+    Args:
+        folder: where rows are kept in files of JSON lines, by a digest of all that they depend on. New ones go to
+            rows.jsonl; all others there, copied from other machines, are read, too.
+        seed: of fading and noise, of which every photo has its own, the same for all schemes and SNRs.
+        lpips: LPIPS(alex).
+        align_faces: find and align the face; otherwise photos are in the frame already.
+        size: width and height of the pictures in pixels.
+        engine: does the work.
+        known: tables (rows.csv) and files of JSON lines from which rows are taken by their key.
+    """
+
+    def __init__(
+        self, folder: Path, seed: int, lpips: Perceptual, align_faces: bool, size: int = SIZE,
+        engine: Engine = Local(0, 1), known: Iterable[Path] = (),
+    ):  # fmt: skip
+        self.folder, self.engine, self.known = folder, engine, list(known)
+        self.settings = seed, lpips, align_faces, size
+
+    def __call__(self, jobs: list[Job], photos: list[Photo], console: Console) -> tuple[list[Row], list[str]]:
+        """The rows of ``jobs`` on ``photos``, and a line for each photo that cannot be read, which stops none.
+
+        Raises:
+            SemwaveError: a scheme breaks the rules of :func:`semwave.evaluation.scheme.deliver`, or a file of rows
+                cannot be read or written.
+        """
+        failures: list[str] = []
+        keys: dict[Photo, dict[str, Job]] = {}
+        for photo in track(photos, "looking for what is there", console=console):
+            try:
+                keys[photo] = {self._key(job, photo): job for job in jobs}
+            except SemwaveError as error:
+                failures.append(str(error))
+        with RowStore(self.folder, self.known) as store:
+            units = [
+                Unit(photo, missing)
+                for photo, asked in keys.items()
+                if (missing := {key: job for key, job in asked.items() if not store.has(key, job.snrs_db)})
+            ]
+            make = partial(MeasuringWork, *self.settings)
+            with bars(console) as progress:
+                bar = progress.add_task("evaluating", total=sum(len(unit.jobs) for unit in units))
+                for outcome in self.engine(make, units):
+                    progress.advance(bar, len(outcome.unit.jobs))
+                    if outcome.result is None:
+                        path, line = str(outcome.unit.photo.path), outcome.failure
+                        failures.append(line if path in line else f"{path}: {line}")
+                        progress.update(bar, description=f"evaluating, {len(failures)} photos failed")
+                        continue
+                    for key, measured in outcome.result.items():
+                        store.add(key, measured)
+            return [row for asked in keys.values() for key in asked for row in store.rows(key)], failures
+
+    def _key(self, job: Job, photo: Photo) -> str:
+        seed, _, align_faces, size = self.settings
+        of_job = job.scheme.name, job.channel, job.scheme.key, job.snrs_db
+        told = digest(*of_job, seed, align_faces, size, photo.name, file_digest(photo.path), COLUMNS)
+        return f"{printable(photo.name)}-{told}"
 
 
 def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import types
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,15 +13,17 @@ from typing import Any, get_args, get_origin, get_type_hints
 from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
 from semwave.pictures import files
+from semwave.work.rows import KEY, ROWS, Place, RowLog, is_log, row_places, rows_at
 
 JOIN = "+"
 """Between the layers of a scheme in a CSV cell."""
+FILE = "rows.jsonl"
 
 
 @dataclass(frozen=True)
 class Row:
     """What came of one picture. Powers were measured at the channel, per complex symbol; 0 where nothing was sent. The
-    k in ``facts`` is what was used."""
+    k in ``facts`` is what was used; ``key`` names the photo, and by a digest all that the row depends on."""
 
     photo: str
     scheme: str
@@ -33,6 +36,7 @@ class Row:
     noise_power: float
     outcome: str
     note: str
+    key: str = ""
 
     @property
     def k(self) -> int:
@@ -44,20 +48,65 @@ HINTS: dict[str, Any] = {}
 """Type of every column of a CSV file; facts have a column each."""
 for _name, _hint in get_type_hints(Row).items():
     HINTS |= get_type_hints(Facts) if _hint is Facts else {_name: _hint}
+COLUMNS = [name for name in HINTS if name != KEY]
+"""Of a CSV file without keys, as an earlier version wrote it."""
 OF_FACTS = tuple(field.name for field in fields(Facts))
 
 
-def kept_rows(path: Path) -> list[Row]:
-    """The rows of a JSON file that :func:`keep_rows` wrote. Raises :class:`SemwaveError` if it holds something else."""
-    rows = files.read_json(path)
-    if not isinstance(rows, list):
-        raise SemwaveError(f"{path}: does not hold measurements; delete it, and it is made again")
-    return [files.structured(Row, row, str(path)) for row in rows]
+class RowStore:
+    """Rows by their key, in the files of JSON lines of a ``folder``, which may be copied from one machine to another,
+    and in other ``known`` files: such ones, or tables (.csv). New rows go to rows.jsonl in the folder.
 
+    Raises:
+        SemwaveError: a file that cannot be read, or holds something else.
+    """
 
-def keep_rows(path: Path, rows: list[Row]) -> None:
-    """Write ``rows`` as JSON."""
-    files.write_json(path, [asdict(row) for row in rows])
+    def __init__(self, folder: Path, known: Iterable[Path] = ()):
+        own = folder / FILE
+        kept = dict(row_places(own)) if files.kind_of(own) == files.FILE else None
+        self.log = RowLog(own, kept)
+        self._tables: dict[str, list[Row]] = {}
+        self._places: dict[str, tuple[Path, Place]] = {}
+        for path in [*sorted(set(folder.glob("*.jsonl")) - {own}), *known]:
+            if path.suffix == ".csv":
+                for row in read_csv(path):
+                    self._tables.setdefault(row.key, []).append(row)
+            elif files.kind_of(path) != files.FILE or not is_log(path):
+                raise SemwaveError(f"{path}: does not hold measurements; give a rows.csv or a rows.jsonl of evaluate")
+            else:
+                self._places |= {key: (path, place) for key, place in row_places(path)}
+        self._tables.pop("", None)
+
+    def has(self, key: str, snrs_db: tuple[float, ...]) -> bool:
+        """Whether there are rows of ``key``; a table may have lost some, so those at all ``snrs_db`` are looked for."""
+        if key in self.log or key in self._places:
+            return True
+        return key in self._tables and [row.snr_db for row in self._tables[key]] == list(snrs_db)
+
+    def rows(self, key: str) -> list[Row]:
+        """The rows of ``key``; none where there are none.
+
+        Raises:
+            SemwaveError: a file of JSON lines that holds something else.
+        """
+        if key in self.log:
+            path, found = self.log.path, self.log.rows([key])
+        elif key in self._places:
+            path, place = self._places[key]
+            found = rows_at(path, place)
+        else:
+            return self._tables.get(key, [])
+        return [files.structured(Row, {k: v for k, v in row.items() if k != ROWS}, str(path)) for row in found]
+
+    def add(self, key: str, rows: list[Row]) -> None:
+        """Keep ``rows``. Raises :class:`SemwaveError` where they cannot be written."""
+        self.log.add(key, [asdict(row) for row in rows])
+
+    def __enter__(self) -> "RowStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.close()
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
@@ -82,9 +131,9 @@ def read_csv(path: Path) -> list[Row]:
         raise SemwaveError(f"{path} is missing; 'semwave evaluate' writes it")
     try:
         reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""), strict=True)
-        if reader.fieldnames != list(HINTS):
+        if reader.fieldnames not in (list(HINTS), COLUMNS):
             raise ValueError("other columns")
-        return [_row(cells) for cells in reader]
+        return [_row({KEY: "", **cells}) for cells in reader]
     except (KeyError, TypeError, ValueError, csv.Error):
         raise SemwaveError(f"{path} does not hold measurements; 'semwave evaluate' writes it again") from None
 

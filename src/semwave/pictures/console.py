@@ -1,10 +1,12 @@
 """What is shown while a run goes on. Text of users is never markup: a folder called ``[red]`` is called that."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from semwave.errors import printable
 
@@ -16,13 +18,26 @@ def plain_console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False)
 
 
+class Remaining(ProgressColumn):
+    """The time that is left at the mean pace since the beginning: work that ends in batches, on many workers, has no
+    pace of the last moment."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """h:mm:ss, dashes before anything is done."""
+        if not task.completed or task.total is None or task.elapsed is None:
+            return Text("-:--:--")
+        return Text(str(timedelta(seconds=round(task.elapsed / task.completed * (task.total - task.completed)))))
+
+
 def bars(console: Console, *more: TextColumn) -> Progress:
     """Bars of progress with plain descriptions, gone when they are done; none where nobody watches."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        Remaining(),
         *more,
     )
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

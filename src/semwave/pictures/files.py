@@ -9,6 +9,7 @@ import secrets
 import shutil
 import stat
 import types
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -123,7 +124,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write ``data`` to ``path``, making its folder: whole, or, whatever happens, not at all.
+    """Write ``data`` to ``path``, as :func:`write_chunks` does."""
+    write_chunks(path, (data,))
+
+
+def write_chunks(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
+    """Write ``chunks`` to ``path``, making its folder: whole, or, whatever happens, not at all.
 
     A link stays and the file that it leads to is replaced, with the permissions that it had. A device or a pipe is
     written into.
@@ -134,9 +140,9 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     kind = kind_of(path)
     try:
         if kind == STREAM:
-            _write_into(path, data)
+            _write_into(path, chunks)
         elif kind in (FILE, MISSING):
-            _replace(Path(os.path.realpath(path)), data)
+            _replace(Path(os.path.realpath(path)), chunks)
         else:
             raise OSError(errno.EISDIR, "it is a folder" if kind == FOLDER else "it is neither a file nor a pipe")
     except (OSError, ValueError) as error:
@@ -144,7 +150,7 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
         raise SemwaveError(f"{_short(path)}: cannot be written ({reason}); choose another place") from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     there = path.exists()
     if there and not os.access(path, os.W_OK):
@@ -152,7 +158,8 @@ def _replace(path: Path, data: bytes) -> None:
     # os.replace is atomic only within one file system, so the part lies in the same folder.
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.writelines(chunks)
         if there:
             shutil.copymode(path, part)
         os.replace(part, path)
@@ -160,7 +167,7 @@ def _replace(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_into(path: str | os.PathLike, data: bytes) -> None:
+def _write_into(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
     try:
         # Opened without waiting: a pipe that nobody reads would otherwise hold the run up for ever.
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -170,7 +177,7 @@ def _write_into(path: str | os.PathLike, data: bytes) -> None:
         raise
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(chunks)
 
 
 def structured(kind: type[Made], value: Any, where: str) -> Made:

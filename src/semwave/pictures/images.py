@@ -73,7 +73,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         SemwaveError: no such file, a folder, empty, not a picture, truncated, or too large.
     """
     path = Path(path)
-    return decode_image(_read_bytes(path), path)
+    return decode_image(read_bytes(path), path)
 
 
 def decode_image(data: bytes, name: str | os.PathLike) -> np.ndarray:
@@ -111,7 +111,8 @@ def _formats() -> tuple[str, ...]:
     return (*FORMATS, HEIF)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture's file. Raises :class:`SemwaveError` where there is none, or one of more than 256 MiB."""
     try:
         if path.is_dir():
             raise SemwaveError(f"{path}: is a folder, not a picture; name a picture in it")

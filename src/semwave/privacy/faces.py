@@ -11,7 +11,7 @@ from semwave.errors import SemwaveError
 from semwave.pictures.arrays import read_npy, read_safetensors
 from semwave.pictures.files import FILE, kind_of
 from semwave.pictures.images import INPUT
-from semwave.pictures.photos import find_photos, read_photo
+from semwave.pictures.photos import Photo, read_photo
 from semwave.types import Generative, PartModel, Scene
 
 BATCH = 64
@@ -31,23 +31,25 @@ def generated(model: PartModel, count: int, seed: int) -> Iterator[Tensor]:
         yield model.invert(Scene(drawn(model, random, INPUT)))
 
 
-def of_photos(model: PartModel, folder: Path, align_faces: bool) -> tuple[int, Iterator[Tensor]]:
-    """How many photos there are in ``folder``, and the codes (1, codes, code_size) of each.
+class PhotoCodes:
+    """The codes (1, codes, code_size) of photos, by ``model``: :class:`semwave.work.units.Work`. The face is found and
+    aligned, or the photos are in the frame already."""
 
-    Raises :class:`SemwaveError` for a folder without pictures and, on the way, for a photo without a face.
-    """
-    photos = find_photos([folder])
+    def __init__(self, model: PartModel, align_faces: bool):
+        self.model, self.align_faces = model, align_faces
 
-    def codes() -> Iterator[Tensor]:
-        for photo in photos:
-            try:
-                picture = read_photo(photo.path, INPUT, align_faces)
-            except SemwaveError as error:
-                raise SemwaveError(str(error) if str(photo.path) in str(error) else f"{photo.path}: {error}") from None
-            with torch.no_grad():
-                yield model.invert(Scene(picture))
+    def prepare(self, photo: Photo) -> Tensor:
+        """The picture (1, 3, 256, 256) of ``photo``. Raises :class:`SemwaveError` for one without a face."""
+        return read_photo(photo.path, INPUT, self.align_faces)
 
-    return len(photos), codes()
+    @torch.no_grad()
+    def process(self, batch: list[Tensor]) -> list[Tensor]:
+        """The codes of each picture of ``batch``."""
+        return list(self.model.invert(Scene(torch.cat(batch))).split(1))
+
+    def finish(self, made: Tensor) -> Tensor:
+        """What is kept: the codes. Nothing is written."""
+        return made
 
 
 def read_codes(path: Path) -> list[Tensor]:

@@ -5,6 +5,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ def accelerated(precision: str) -> Accelerator:
     keep_freed_memory()
     # accelerate keeps the precision of the first run in a process; two runs may differ.
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(mixed_precision=precision)
+    # Processes of torchrun that have no GPU find each other only where accelerate is told so.
+    together_on_cpus = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+    return Accelerator(mixed_precision=precision, cpu=together_on_cpus)
 
 
 def iterate(
