@@ -6,7 +6,7 @@ data folder -> fitted codecs -> every scheme on every photo -> rows.csv
 """
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -107,6 +107,32 @@ def check_channel(name: str) -> None:
         raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {', '.join(CHANNELS)}")
 
 
+@dataclass(frozen=True)
+class Run:
+    """What :func:`evaluate` keeps of a run beside its rows: the conditions, the gaps to the limit, and the pictures that
+    were sent, of each the one as sent, then by scheme and SNR, as (scheme, SNR, file)."""
+
+    conditions: dict[str, str]
+    limit: list[Gap]
+    pictures: dict[str, list[tuple[str, float, str]]]
+
+
+def read_run(path: Path) -> Run:
+    """The run in ``path``. Raises :class:`SemwaveError` if it holds something else."""
+    value = files.read_json(path)
+    try:
+        pictures = {
+            name: [(str(scheme), float(snr_db), str(file)) for scheme, snr_db, file in listed]
+            for name, listed in value["pictures"].items()
+        }
+        if not all(pictures.values()):
+            raise ValueError("a picture that was not sent")
+        conditions = {str(name): str(said) for name, said in value["conditions"].items()}
+        return Run(conditions, [files.structured(Gap, gap, str(path)) for gap in value["limit"]], pictures)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        raise SemwaveError(f"{path}: does not hold a run; 'semwave evaluate' writes it again") from None
+
+
 def draw(out: Path, report: Path) -> list[Path]:
     """Draw the figures and write ``report`` from what :func:`evaluate` left in ``out``. Returns the files.
 
@@ -115,22 +141,15 @@ def draw(out: Path, report: Path) -> list[Path]:
     Raises:
         SemwaveError: ``out`` holds no measurements.
     """
-    rows, run = read_csv(out / ROWS), files.read_json(out / RUN)
+    rows, run = read_csv(out / ROWS), read_run(out / RUN)
     folder = report.with_suffix("")
     curves = draw_curves(rows, folder)
     matrices = []
-    try:
-        for name, listed in run["pictures"].items():
-            sent, *received = (images.read_image(out / path) for *_, path in listed)
-            named = {
-                (scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)
-            }
-            matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
-        found = [Gap(**gap) for gap in run["limit"]]
-        conditions = {str(name): str(value) for name, value in run["conditions"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise SemwaveError(f"{out / RUN}: does not hold a run; 'semwave evaluate' writes it again") from None
-    lines = results(rows, found, conditions, curves, matrices, report.parent)
+    for name, listed in run.pictures.items():
+        sent, *received = (images.read_image(out / path) for *_, path in listed)
+        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)}
+        matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
+    lines = results(rows, list(run.limit), run.conditions, curves, matrices, report.parent)
     files.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)
     return [report, folder / ROWS, *curves, *matrices]

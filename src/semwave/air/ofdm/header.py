@@ -116,19 +116,23 @@ def header_cells(header: FrameHeader, numerology: Numerology) -> np.ndarray:
     return np.resize(cells, numerology.header_symbols * numerology.data)
 
 
-def read_header_cells(matched: np.ndarray, noise: np.ndarray) -> FrameHeader | None:
-    """The header in ``matched``, conj(h) y of the header's cells, each with the noise power ``noise`` of its y; None
-    where the CRC of what is decoded does not hold."""
-    ratios = np.zeros(HEADER_CELLS, complex)
-    np.add.at(ratios, np.arange(len(matched)) % HEADER_CELLS, matched / noise)
-    soft = np.empty(CODED_BITS)
-    soft[_order] = 2 * np.sqrt(2) * np.stack([ratios.real, ratios.imag], 1).ravel()
+def read_headers(matched: np.ndarray, noise: np.ndarray) -> list[FrameHeader | None]:
+    """The headers in the rows of ``matched`` (rows, cells), conj(h) y of the header's cells, each with the noise power
+    ``noise`` of its y; None where the CRC of what is decoded does not hold."""
+    rows, count = matched.shape
+    ratios = np.zeros((rows, HEADER_CELLS), complex)
+    np.add.at(ratios, (slice(None), np.arange(count) % HEADER_CELLS), matched / noise)
+    soft = np.empty((rows, CODED_BITS))
+    soft[:, _order] = 2 * np.sqrt(2) * np.stack([ratios.real, ratios.imag], 2).reshape(rows, -1)
     soft = np.nan_to_num(np.clip(soft * _scrambling, -1e3, 1e3))
     _, decoder = _polar()
     with torch.no_grad():
         # Sionna's log-likelihood ratios are those of a one, ours of a plus, which is a zero.
-        bits, intact = decoder(torch.from_numpy(-soft).float()[None])
-    return read_bits(bits[0].numpy() > 0.5) if bool(intact.reshape(-1)[0]) else None
+        bits, intact = decoder(torch.from_numpy(-soft).float())
+    return [
+        read_bits(word > 0.5) if whole else None
+        for word, whole in zip(bits.numpy(), intact.reshape(-1).tolist(), strict=True)
+    ]
 
 
 def _crc(word: int) -> int:
