@@ -52,8 +52,8 @@ def readers() -> dict[str, Callable[[Path], object]]:
     from torch import nn
 
     from semwave.air.files import read_array, read_header, read_soft
-    from semwave.apps.outputs import check_page, check_report
     from semwave.air.recordings import read_recording
+    from semwave.apps.outputs import check_page, check_report
     from semwave.evaluation.paper import read_run
     from semwave.evaluation.people.groups import groups_of
     from semwave.evaluation.people.measure import Measured

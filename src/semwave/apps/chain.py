@@ -32,6 +32,7 @@ from semwave.zoo import DEFAULT, LAYERS, MODELS
 PARTIAL_FAILURE = 2
 
 
+@privacy.with_options
 def send(
     photos: Annotated[
         list[Path],
@@ -56,13 +57,7 @@ def send(
     lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
-    hide: privacy.Hide = None,
-    keep: privacy.Keep = None,
-    mask: privacy.Mask = None,
-    how: privacy.How = None,
-    lambda1: privacy.Lambda1 = None,
-    lambda2: privacy.Lambda2 = None,
-    knowledge: privacy.Base = None,
+    private: privacy.Private = privacy.NOTHING,
 ) -> None:
     """Send photographs through the whole chain.
 
@@ -76,13 +71,13 @@ def send(
     from semwave.pictures.console import plain_console
     from semwave.pictures.photos import find_photos
 
-    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
+    hidden, masked = private.chosen(seed)
     found = find_photos(photos)
     snrs_db = tuple(dict.fromkeys(snr or (10.0,)))
     for snr_db in snrs_db:
         checked_snr(snr_db, 1)
     report = report or out / "report.json"
-    inputs = [*(photo.path for photo in found), *photos, mask, knowledge, *model_file(model)]
+    inputs = [*(photo.path for photo in found), *photos, *private.files, *model_file(model)]
     check_outputs([report], inputs, [out])
     check_report(report)
     loaded = load_model(model)
@@ -106,7 +101,7 @@ def send(
         perceptual=perceptual,
         seed=seed,
         lpips=lpips,
-        privacy=private,
+        privacy=hidden,
         mask=masked,
     )
     notes: list[str] = []
@@ -128,6 +123,7 @@ def send(
         raise typer.Exit(PARTIAL_FAILURE)
 
 
+@privacy.with_options
 def transmit(
     photo: Annotated[Path, typer.Argument(help="The picture to send.")],
     out: Annotated[
@@ -143,13 +139,7 @@ def transmit(
     refine_steps: RefineSteps = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")] = 0,
     model: ModelName = DEFAULT,
-    hide: privacy.Hide = None,
-    keep: privacy.Keep = None,
-    mask: privacy.Mask = None,
-    how: privacy.How = None,
-    lambda1: privacy.Lambda1 = None,
-    lambda2: privacy.Lambda2 = None,
-    knowledge: privacy.Base = None,
+    private: privacy.Private = privacy.NOTHING,
 ) -> None:
     """Turn one photograph into k real symbols of unit power: the transmitter alone.
 
@@ -162,8 +152,8 @@ def transmit(
     from semwave.transmitter import Transmitter
 
     files.check_suffix(out)
-    check_outputs([out], [photo, mask, knowledge, *model_file(model)])
-    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
+    check_outputs([out], [photo, *private.files, *model_file(model)])
+    hidden, masked = private.chosen(seed)
     picture = images.read_image(photo)
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
@@ -171,7 +161,7 @@ def transmit(
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
     start, steps = chosen_start(invert, refine_steps)
-    transmitter = Transmitter(loaded, ks[0], chosen_layers(codes_only), steps, start, privacy=private)
+    transmitter = Transmitter(loaded, ks[0], chosen_layers(codes_only), steps, start, privacy=hidden)
     try:
         frame = framed(picture, size, not no_align, masked, face)
         signal = transmitter(images.to_tensor(frame.read), frame.region)

@@ -5,6 +5,7 @@ should be, a name that says another format, and a file that semwave did not writ
 earlier run wrote under the same names is replaced.
 """
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -84,6 +85,22 @@ def check_report(path: Path | None) -> None:
             report = None
         if not _is_report(report):
             raise SemwaveError(f"{path}: is there and is no report of semwave; choose another --report")
+
+
+def check_rows(path: Path) -> None:
+    """Refuse a file there that has other lines than rows of JSON: it may be dear to somebody.
+
+    Raises:
+        SemwaveError: such a file.
+    """
+    if kind_of(path) != FILE or not path.stat().st_size:
+        return
+    try:
+        rows = [json.loads(line) for line in read_text(path).splitlines()]
+    except (ValueError, RecursionError, SemwaveError):
+        rows = [None]
+    if not all(isinstance(row, dict) for row in rows):
+        raise SemwaveError(f"{path}: is there and is no report of semwave; choose another --out")
 
 
 def _is_report(value: object) -> bool:

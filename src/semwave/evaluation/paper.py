@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semwave import model as models
 from semwave.air.channels import CHANNELS
+from semwave.air.transports import ECHOES, KNOWN_H, SAMPLED
 from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
@@ -66,10 +67,15 @@ def evaluate(
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
     """
     named = [(find_scheme(name), name) for name in names if name != PAPER]
-    jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name)]
+    asked = tuple(channel for channel in over or () if channel in SAMPLED)
+    jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name, asked)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
     jobs = [job for job in jobs if over is None or job.channel in over]
+    if not jobs:
+        raise SemwaveError(
+            f"none of these schemes is measured over {', '.join(over or ())}; docs/evaluation.md says which"
+        )
     rows, failures = Measuring(out / "measured", seed, lpips, align_faces)(jobs, photos, console)
     if not rows:
         raise SemwaveError(failures[0])
@@ -103,14 +109,15 @@ def check_scheme(name: str) -> None:
 
 def check_channel(name: str) -> None:
     """Raises :class:`SemwaveError` for a channel over which nothing is measured."""
-    if name not in CHANNELS:
-        raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {', '.join(CHANNELS)}")
+    if name not in (*CHANNELS, *SAMPLED):
+        there_are = ", ".join((*CHANNELS, *ECHOES))
+        raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {there_are}, and these with {KNOWN_H}")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What :func:`evaluate` keeps of a run beside its rows: the conditions, the gaps to the limit, and the pictures that
-    were sent, of each the one as sent, then by scheme and SNR, as (scheme, SNR, file)."""
+    """What :func:`evaluate` keeps of a run beside its rows: conditions, gaps to the limit, and pictures by their names,
+    each as sent and then as it arrived: (scheme, SNR, file)."""
 
     conditions: dict[str, str]
     limit: list[Gap]
@@ -148,7 +155,8 @@ def draw(out: Path, report: Path) -> list[Path]:
     for name, listed in run.pictures.items():
         sent, *received = (images.read_image(out / path) for *_, path in listed)
         named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)}
-        matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
+        if named:  # over AWGN alone
+            matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
     lines = results(rows, list(run.limit), run.conditions, curves, matrices, report.parent)
     files.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from semwave.air.channels import channel_class
 from semwave.air.link import Link
+from semwave.air.ofdm.header import VERSION as FRAME_VERSION
 from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
+from semwave.air.transports import CONDITIONS, SAMPLED, AirLink
 from semwave.errors import SemwaveError
 from semwave.evaluation.scheme import Scheme, deliver, facts_of
 from semwave.evaluation.store import HINTS, Row, digest, keep_rows, kept_rows
@@ -118,6 +120,8 @@ class Measuring:
 
     def _file(self, job: Job, photo: Photo) -> Path:
         asked = job.scheme.key, job.snrs_db, self.seed, self.align_faces, self.size, file_digest(photo.path)
+        if job.channel in SAMPLED:
+            asked += (CONDITIONS, FRAME_VERSION)
         name = f"{photo.name}-{digest(*asked, list(HINTS))}.json"
         return self.folder / f"{job.scheme.name}-{job.channel}" / name
 
@@ -146,7 +150,8 @@ def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:
     Raises:
         SemwaveError: an unknown channel, or an SNR out of range.
     """
-    return Link(channel_class(channel), snr_db, noise_generator(seed, name))
+    random = noise_generator(seed, name)
+    return AirLink(channel, snr_db, random) if channel in SAMPLED else Link(channel_class(channel), snr_db, random)
 
 
 def received_pictures(

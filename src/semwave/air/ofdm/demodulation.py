@@ -193,9 +193,7 @@ class Demodulator:
         """The preamble's cells, matched (2, used), the channel that they tell, and the variance of its error."""
         numerology, gain = self.numerology, self.numerology.preamble_gain
         matched = segment.preamble(start, offset) * numerology.preamble_cells.conj() * gain
-        response, error, _ = self._channel(
-            matched.sum(0), np.full(len(numerology.used), REPETITIONS * gain**2), noise
-        )
+        response, error, _ = self._channel(matched.sum(0), np.full(len(numerology.used), REPETITIONS * gain**2), noise)
         return matched, response, error
 
     def _times(self, rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ that.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch
 from semwave.air.ofdm.numerology import HEADER_CELLS, LARGEST_K, SMALLEST_K, Numerology
 from semwave.air.sionna import kept_random_state, sionna
 from semwave.errors import SemwaveError
-from semwave.types import LARGEST_SIZE, Header, Model
+from semwave.types import LARGEST_SIZE, Header
 from semwave.zoo import LAYERS
 
 VERSION = 1
@@ -26,6 +27,30 @@ LIST_SIZE = 8
 NUMBERS = 2 ** WIDTHS["number"]
 _scrambling = 1 - 2 * np.random.RandomState(3).randint(0, 2, CODED_BITS)
 _order = np.random.RandomState(4).permutation(CODED_BITS)
+
+
+class Named(Protocol):
+    """Has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+class Maker(Protocol):
+    """What a frame says of who made its signal: the name of the model and the digest of its weights. A
+    :class:`semwave.types.Model` is one."""
+
+    @property
+    def config(self) -> Named:
+        """Has the name of the model."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names its weights: 12 hexadecimal digits."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ class FrameHeader:
             raise SemwaveError(f"a frame carries sizes that are powers of two, not {header.size}")
         return cls(model_bits(header.digest), header.k, header.layers, header.size, number % NUMBERS)
 
-    def restored(self, model: Model) -> Header:
+    def restored(self, model: Maker) -> Header:
         """The header of the signal, name and digest taken from ``model``, whose the frame is."""
         return Header(model.config.name, model.digest, self.k, self.layers, self.size)
 
@@ -120,8 +145,8 @@ def read_headers(matched: np.ndarray, noise: np.ndarray) -> list[FrameHeader | N
     """The headers in the rows of ``matched`` (rows, cells), conj(h) y of the header's cells, each with the noise power
     ``noise`` of its y; None where the CRC of what is decoded does not hold."""
     rows, count = matched.shape
-    ratios = np.zeros((rows, HEADER_CELLS), complex)
-    np.add.at(ratios, (slice(None), np.arange(count) % HEADER_CELLS), matched / noise)
+    padded = np.pad(matched / noise, ((0, 0), (0, -count % HEADER_CELLS)))
+    ratios = padded.reshape(rows, -1, HEADER_CELLS).sum(1)
     soft = np.empty((rows, CODED_BITS))
     soft[:, _order] = 2 * np.sqrt(2) * np.stack([ratios.real, ratios.imag], 2).reshape(rows, -1)
     soft = np.nan_to_num(np.clip(soft * _scrambling, -1e3, 1e3))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from semwave import __version__
 from semwave.air.channels import CHANNELS
-from semwave.air.transports import SAMPLED
+from semwave.air.transports import ECHOES
 from semwave.apps.web.asked import Example, Health, ModelAnswer, offered_ks
 from semwave.apps.web.shelf import Shelf
 from semwave.apps.web.studio import EXAMPLES, Photograph, Studio
@@ -108,7 +108,7 @@ class Service:
             ks=list(offered_ks(self.config)),
             k=self.config.k,
             parts=list(self.config.layout.parts),
-            channels=[*CHANNELS, *SAMPLED],
+            channels=[*CHANNELS, *ECHOES],
             licence=self.config.licence,
             lpips=self.lpips,
         )
