@@ -30,7 +30,7 @@ def check_outputs(
     """
     for folder in filter(None, folders):
         if kind_of(folder) not in (FOLDER, MISSING):
-            raise SemwaveError(f"{folder}: is not a folder; choose another --out")
+            raise SemwaveError(f"{folder}: is not a folder; choose another place for what is written")
     taken = {identity(path): path for path in filter(None, inputs)}
     writing: dict[object, Path] = {}
     there = []
