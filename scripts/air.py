@@ -2,7 +2,7 @@
 
 frames   found, missed and false frames, loss against known h, own SNR: simulated channel, or --gnuradio
 noise    false alarms in so many samples of noise, and how fast they are looked at
-pictures PSNR through the air against AWGN at the SNR that each frame measured
+pictures PSNR through the air, over AWGN at the SNR that each frame measured, and where h is known
 doppler  loss against the largest Doppler shift
 clipping peak over mean power, and what clipping costs
 
@@ -26,6 +26,7 @@ from semwave.air.modem import AMPLITUDE
 from semwave.air.ofdm.frame import known_cells, peak_to_average_db
 from semwave.air.ofdm.header import read_headers
 from semwave.air.samples import SampleChannel
+from semwave.air.transports import over_known
 from semwave.evaluation.machine import machine
 from semwave.evaluation.paper import photos_of
 from semwave.model import load_model
@@ -205,23 +206,28 @@ def pictures(options, model, keep):
         for kind in options.channel:
             for snr_db in options.snr:
                 rows, missed = [], 0
-                for place, (photo, signal) in enumerate(zip(photos, sent, strict=True)):
-                    random = np.random.default_rng(place)
+                for draw in range(options.draws * len(sent)):
+                    place, random = draw % len(sent), np.random.default_rng(draw)
                     taps = echoes(kind, random)
-                    channel = SampleChannel(snr_db, 300.0, offset=0.012, clock_ppm=20, taps=taps, seed=place)
-                    found = modem.demodulate(channel(modem.modulate(signal)))
+                    channel = SampleChannel(snr_db, 300.0, offset=0.012, clock_ppm=20, taps=taps, seed=draw)
+                    found = modem.demodulate(channel(modem.modulate(sent[place])))
                     if len(found) != 1:
                         missed += 1
                         continue
-                    known = known_h_db(modem.numerology, taps, snr_db)
-                    softs = (found[0].soft, *(air.AWGN(s, place)(signal) for s in (found[0].snr_db, known)))
+                    told = over_known(channel, modem.numerology, sent[place])
+                    softs = (found[0].soft, air.AWGN(found[0].snr_db, draw)(sent[place]), told)
                     with torch.no_grad():
-                        rows.append([psnr(photo[None], receiver(soft).clamp(-1, 1), 2).item() for soft in softs])
+                        drawn = [receiver(soft).clamp(-1, 1) for soft in softs]
+                    rows.append([psnr(photos[place][None], picture, 2).item() for picture in drawn])
                 mean = np.mean(rows, 0) if rows else [np.nan] * 3
+                # Of the difference to known h: it is of the same faces and echoes, with other noise.
+                apart = [row[0] - row[2] for row in rows]
+                error = np.std(apart, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
                 keep(
                     {"channel": kind, "k": k, "snr_db": snr_db, "pictures": len(rows), "missed": missed}
                     | {"of": options.data.name if options.data else "random faces"}
-                    | dict(zip(("air_psnr_db", "awgn_at_own_snr", "awgn_at_known_h"), np.round(mean, 3), strict=True))
+                    | dict(zip(("air_psnr_db", "awgn_at_own_snr", "known_h"), np.round(mean, 3), strict=True))
+                    | {"standard_error_db": round(float(error), 3)}
                 )
 
 
@@ -257,6 +263,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="JSON lines: what was measured")
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--samples", type=float, default=1e8, help="of noise")
+    parser.add_argument("--draws", type=int, default=2, help="of echoes and noise for every picture")
     parser.add_argument("--data", type=Path, help="folder of aligned photographs, for pictures (default: random faces)")
     parser.add_argument("--carriers", type=int, default=64, choices=air.NUMEROLOGIES)
     parser.add_argument("--gnuradio", action="store_true")

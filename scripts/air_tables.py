@@ -50,14 +50,15 @@ def of_frames(rows, through, kinds):
 
 
 def of_pictures(rows):
-    """Pictures through the air, and over AWGN at the SNR of the frame and at that of known h."""
+    """Pictures through the air, over AWGN at the SNR of the frame, and at a receiver that knows h."""
     groups = grouped([row for row in rows if row["what"] == "pictures"], "of", "channel", "k")
     if not groups:
         return
-    yield "| pictures of | channel, k | Es/N0 [dB] | lost | air [dB] | AWGN, frame's SNR [dB] | AWGN, known h [dB] |"
-    yield "| --- " * 7 + "|"
+    yield "| pictures of | channel, k | Es/N0 [dB] | lost | air [dB] | AWGN, frame's SNR [dB] | known h [dB] | ± |"
+    yield "| --- " * 8 + "|"
     for (of, channel, k), group in groups.items():
-        columns = [listed(group, key, "{:.2f}") for key in ("air_psnr_db", "awgn_at_own_snr", "awgn_at_known_h")]
+        keys = ("air_psnr_db", "awgn_at_own_snr", "known_h", "standard_error_db")
+        columns = [listed(group, key, "{:.2f}") for key in keys]
         snrs = " / ".join(f"{snr_db:g}" for snr_db in sorted(group))
         yield f"| {of} | {channel}, {k} | {snrs} | {listed(group, 'missed')} | {' | '.join(columns)} |"
 
