@@ -2,15 +2,15 @@
 
 frames   found, missed and false frames, loss against known h, own SNR: simulated channel, or --gnuradio
 noise    false alarms in so many samples of noise, and how fast they are looked at
-pictures PSNR through the air against AWGN at the SNR that each frame measured
+pictures PSNR through the air, over AWGN at the SNR that each frame measured, and where h is known
 doppler  loss against the largest Doppler shift
 clipping peak over mean power, and what clipping costs
-fuzz     hostile samples, metadata and packets: no crash, no hang, bounded memory
+
+scripts/air_fuzz.py has hostile input; scripts/air_tables.py writes the tables of the page from the rows of --out.
 """
 
 import argparse
 import json
-import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -23,14 +23,15 @@ from semwave import Receiver, Transmitter, air
 from semwave.air.gnuradio import GnuRadioChannel
 from semwave.air.iq import to_complex, to_reals
 from semwave.air.modem import AMPLITUDE
-from semwave.air.ofdm.frame import peak_to_average_db
-from semwave.air.recordings import read_recording
+from semwave.air.ofdm.frame import known_cells, peak_to_average_db
+from semwave.air.ofdm.header import read_headers
 from semwave.air.samples import SampleChannel
-from semwave.air.sockets import packet_samples
-from semwave.errors import SemwaveError
+from semwave.air.transports import over_known
 from semwave.evaluation.machine import machine
+from semwave.evaluation.paper import photos_of
 from semwave.model import load_model
 from semwave.pictures.metrics import psnr
+from semwave.pictures.photos import read_photo
 
 SNRS_DB, KS, FACES, FRAMES_A_CHANNEL = (0, 5, 10, 20), (256, 2560), 12, 20
 FLOWGRAPH = Path(__file__).parents[1] / "examples/gnuradio/channel.py"
@@ -39,11 +40,15 @@ OFFSET, CLOCK_PPM = 1 / 64, 40
 FIVE_TAPS = np.array([0, 1.3, 2.9, 5.2, 8.1])
 
 
-def signals(model, k):
-    """One signal of 12 random faces."""
-    faces = model.sample(FACES, torch.Generator().manual_seed(0))
+def signals(model, k, data=None):
+    """Signals of 12 random faces, or of the first 12 test photographs in the folder ``data``."""
     with torch.no_grad():
-        pictures = torch.cat([model.generate(codes[None], model.config.size).image for codes in faces]).clamp(-1, 1)
+        if data:
+            pictures = torch.cat([read_photo(photo.path, model.config.size, False) for photo in photos_of(data, FACES)])
+        else:
+            faces = model.sample(FACES, torch.Generator().manual_seed(0))
+            pictures = torch.cat([model.generate(codes[None], model.config.size).image for codes in faces])
+            pictures = pictures.clamp(-1, 1)
         sent = [Transmitter(model, k)(picture[None]) for picture in pictures]
     return pictures, sent
 
@@ -75,10 +80,24 @@ def of_response_db(numerology, response, snr_db):
     return 10 * np.log10(share / (1 - share))
 
 
+def within_reach(numerology, heard, clean, frame, noise):
+    """Whether a receiver that knows place, offset and h reads the header of a lost frame in the samples ``heard``: h is
+    what the ``clean`` ones, in which the ``frame`` was found, say of the header's cells. If not, no estimate helps."""
+    rows, pilots = numerology.header_symbols, numerology.is_pilot
+    first = frame.reception.start + numerology.preamble_samples + numerology.prefix // 2
+    places = first + numerology.symbol * np.arange(rows)[:, None] + np.arange(numerology.carriers)
+    turn = np.exp(-2j * np.pi * frame.reception.offset * places)
+    sent = known_cells(numerology, frame.reception.header)[:rows, ~pilots]
+    without, cells = (numerology.to_cells(turn * samples[places])[:, ~pilots] for samples in (clean, heard))
+    h = np.sum(sent.conj() * without, 0) / np.sum(abs(sent) ** 2, 0)
+    matched = (cells * h.conj()).reshape(1, -1)
+    return read_headers(matched, np.full(matched.shape, noise)) == [frame.reception.header]
+
+
 def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
     """What became of ``count`` frames."""
     random = np.random.default_rng(int(100 + snr_db))
-    losses, estimates, refused, missed, false, seconds = [], [], Counter(), 0, 0, 0.0
+    losses, estimates, refused, missed, reach, false, seconds = [], [], Counter(), 0, 0, 0, 0.0
     for first in range(0, count, FRAMES_A_CHANNEL):
         numbers = range(first, min(first + FRAMES_A_CHANNEL, count))
         offset, clock = random.uniform(-OFFSET, OFFSET), random.uniform(-CLOCK_PPM, CLOCK_PPM)
@@ -105,8 +124,8 @@ def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
                 power = np.mean(abs(clean[place : place + len(part)]) ** 2) / np.mean(abs(part) ** 2)
                 known[number] = snr_db + 10 * np.log10(power)
                 place += len(part) + len(parts[2 * (number - first) + 2])
-        samples = channel(sent_samples)
-        samples = (samples * 10 ** random.uniform(-3, 1) * np.exp(2j * np.pi * random.random())).astype(np.complex64)
+        heard = channel(sent_samples)
+        samples = (heard * 10 ** random.uniform(-3, 1) * np.exp(2j * np.pi * random.random())).astype(np.complex64)
         start = time.process_time()
         results = modem.receive(samples)
         seconds += time.process_time() - start
@@ -118,9 +137,17 @@ def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
                 found[result.number] = result
             else:
                 false += 1
+        lost = [number for number in numbers if number not in found]
+        missed += len(lost)
+        if lost and not gnuradio:
+            clean = replace(channel, snr_db=None)(sent_samples)
+            whole = {frame.number: frame for frame in modem.demodulate(clean)}
+            noise = AMPLITUDE**2 * 10 ** (-snr_db / 10)
+            reach += sum(
+                within_reach(modem.numerology, heard, clean, whole[number], noise) for number in lost if number in whole
+            )
         for number in numbers:
-            if number not in found:
-                missed += 1
+            if number in lost:
                 continue
             symbols = to_complex(found[number].soft.symbols) - sent[number % FACES].iq
             true = -10 * np.log10(symbols.abs().square().mean().item())
@@ -134,6 +161,7 @@ def measured(modem, sent, kind, snr_db, count, gnuradio, doppler=0.0):
         "snr_db": snr_db,
         "frames": count,
         "missed": missed,
+        "missed_within_reach": None if gnuradio else reach,
         "false": false,
         "refused": dict(refused),
         "loss_db": round(float(np.mean(losses)), 3) if losses else None,
@@ -174,26 +202,32 @@ def noise(options, model, keep):
 def pictures(options, model, keep):
     modem, receiver = air.Modem(model, air.NUMEROLOGIES[options.carriers]), Receiver(model)
     for k in options.k:
-        photos, sent = signals(model, k)
+        photos, sent = signals(model, k, options.data)
         for kind in options.channel:
             for snr_db in options.snr:
                 rows, missed = [], 0
-                for place, (photo, signal) in enumerate(zip(photos, sent, strict=True)):
-                    random = np.random.default_rng(place)
+                for draw in range(options.draws * len(sent)):
+                    place, random = draw % len(sent), np.random.default_rng(draw)
                     taps = echoes(kind, random)
-                    channel = SampleChannel(snr_db, 300.0, offset=0.012, clock_ppm=20, taps=taps, seed=place)
-                    found = modem.demodulate(channel(modem.modulate(signal)))
+                    channel = SampleChannel(snr_db, 300.0, offset=0.012, clock_ppm=20, taps=taps, seed=draw)
+                    found = modem.demodulate(channel(modem.modulate(sent[place])))
                     if len(found) != 1:
                         missed += 1
                         continue
-                    known = known_h_db(modem.numerology, taps, snr_db)
-                    softs = (found[0].soft, *(air.AWGN(s, place)(signal) for s in (found[0].snr_db, known)))
+                    told = over_known(channel, modem.numerology, sent[place])
+                    softs = (found[0].soft, air.AWGN(found[0].snr_db, draw)(sent[place]), told)
                     with torch.no_grad():
-                        rows.append([psnr(photo[None], receiver(soft).clamp(-1, 1), 2).item() for soft in softs])
+                        drawn = [receiver(soft).clamp(-1, 1) for soft in softs]
+                    rows.append([psnr(photos[place][None], picture, 2).item() for picture in drawn])
                 mean = np.mean(rows, 0) if rows else [np.nan] * 3
+                # Of the difference to known h: it is of the same faces and echoes, with other noise.
+                apart = [row[0] - row[2] for row in rows]
+                error = np.std(apart, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
                 keep(
                     {"channel": kind, "k": k, "snr_db": snr_db, "pictures": len(rows), "missed": missed}
-                    | dict(zip(("air_psnr_db", "awgn_at_own_snr", "awgn_at_known_h"), np.round(mean, 3), strict=True))
+                    | {"of": options.data.name if options.data else "random faces"}
+                    | dict(zip(("air_psnr_db", "awgn_at_own_snr", "known_h"), np.round(mean, 3), strict=True))
+                    | {"standard_error_db": round(float(error), 3)}
                 )
 
 
@@ -223,68 +257,14 @@ def clipping(options, model, keep):
             keep({"k": k, "clip_db": clip_db, "peak_db": np.mean(peaks), "snr_db": -10 * np.log10(np.mean(noises))})
 
 
-def fuzz(options, model, keep):
-    modem, random = air.Modem(model), np.random.default_rng(0)
-    _, sent = signals(model, 256)
-    frame = modem.modulate(sent[0]).tobytes()
-    inputs, start, most, found, refused = int(options.samples), time.perf_counter(), 0, 0, Counter()
-    stream = modem.stream()
-    for number in range(inputs):
-        # Every other stream stays within what a receiver hears, so that candidates get as far as a header.
-        kind, loud = number % 4, number // 1000 % 2
-        if kind == 0:
-            piece = random.bytes(random.integers(0, 4000))
-            if not loud:
-                piece = (np.frombuffer(piece, np.int8) / 1e4).astype(np.complex64).tobytes()
-        elif kind == 1:
-            begin = random.integers(len(frame)) * random.integers(2)
-            damaged = bytearray(frame[begin : begin + random.integers(8000)])
-            for place in random.integers(0, max(len(damaged), 1), 3) if damaged else ():
-                damaged[place] = random.integers(256)
-            piece = bytes(damaged)
-        elif kind == 2:
-            piece = np.full(
-                random.integers(500),
-                random.choice([0, 1e-40, 1, 3e38, np.inf, np.nan] if loud else [0, np.nan]),
-                np.complex64,
-            ).tobytes()
-        else:
-            piece = (
-                (random.normal(size=500) * 10.0 ** (random.integers(-30, 30) if loud else -2))
-                .astype(np.complex64)
-                .tobytes()
-            )
-        stream.feed(packet_samples(piece))
-        most = max(most, stream.buffered)
-        if number % 1000 == 999:
-            stream.finish()
-            found, refused, stream = found + stream.found, refused + stream.refused, modem.stream()
-    good = {"global": {"core:datatype": "cf32_le", "core:sample_rate": 1e6}, "captures": [{"core:frequency": 1e8}]}
-    text, errors = bytearray(json.dumps(good).encode()), 0
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.sigmf-meta"
-        path.with_suffix(".sigmf-data").write_bytes(bytes(80))
-        for _ in range(inputs):
-            damaged = text.copy()
-            for place in random.integers(0, len(text), random.integers(1, 5)):
-                damaged[place] = random.integers(256)
-            path.write_bytes(damaged[: random.integers(1, len(damaged) + 40)])
-            try:
-                read_recording(path).samples()
-            except SemwaveError:
-                errors += 1
-    keep(
-        {"pieces": inputs, "metadata": inputs, "metadata_refused": errors, "found": found, "refused": dict(refused)}
-        | {"most_buffered": most, "seconds": round(time.perf_counter() - start)}
-    )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("frames", "noise", "pictures", "doppler", "clipping", "fuzz"))
+    parser.add_argument("what", choices=("frames", "noise", "pictures", "doppler", "clipping"))
     parser.add_argument("--out", type=Path, required=True, help="JSON lines: what was measured")
     parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--samples", type=float, default=1e8, help="of noise; of fuzz, inputs of each kind")
+    parser.add_argument("--samples", type=float, default=1e8, help="of noise")
+    parser.add_argument("--draws", type=int, default=2, help="of echoes and noise for every picture")
+    parser.add_argument("--data", type=Path, help="folder of aligned photographs, for pictures (default: random faces)")
     parser.add_argument("--carriers", type=int, default=64, choices=air.NUMEROLOGIES)
     parser.add_argument("--gnuradio", action="store_true")
     parser.add_argument("--k", type=int, nargs="*", default=KS)
@@ -296,6 +276,7 @@ def main():
     with options.out.open("a", encoding="utf-8") as file:
 
         def keep(row):
+            row = {"what": options.what} | row
             row = {name: float(value) if isinstance(value, np.floating) else value for name, value in row.items()}
             print(json.dumps(row), flush=True)
             file.write(json.dumps(row) + "\n")

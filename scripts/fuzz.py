@@ -52,13 +52,18 @@ def readers() -> dict[str, Callable[[Path], object]]:
     from torch import nn
 
     from semwave.air.files import read_array, read_header, read_soft
+    from semwave.air.recordings import read_recording
     from semwave.apps.outputs import check_page, check_report
+    from semwave.evaluation.paper import read_run
+    from semwave.evaluation.people.groups import groups_of
+    from semwave.evaluation.people.measure import Measured
     from semwave.evaluation.store import RowStore, read_csv
     from semwave.generators.official import read_official
     from semwave.generators.semantic_stylegan import SemanticStyleGAN
     from semwave.generators.weights import read_weights
+    from semwave.pictures.files import read_json, structured
     from semwave.pictures.images import read_image
-    from semwave.pictures.photos import find_photos
+    from semwave.pictures.photos import Photo, find_photos
     from semwave.privacy.faces import read_codes
     from semwave.privacy.knowledge import load_knowledge
     from semwave.privacy.photo import read_mask
@@ -83,12 +88,93 @@ def readers() -> dict[str, Callable[[Path], object]]:
         "generator.safetensors": SemanticStyleGAN.from_file,
         "checkpoint.pt": read_official,
         "model.json": lambda path: read_config(path.parent),
+        "pretrained.json": pretrained,
         "report.json": check_report,
         "results.md": lambda path: check_page(path, "# Results", "--report"),
         "rows.csv": read_csv,
         "rows.jsonl": rows_of,
+        "run.json": read_run,
+        "people.json": lambda path: structured(Measured, read_json(path), str(path)),
+        "groups.csv": lambda path: groups_of(path, [Photo(Path("7.png"), "7")]),
         "list.txt": lambda path: find_photos([path]),
+        "recording.sigmf-meta": lambda path: (
+            path.with_suffix(".sigmf-data").write_bytes(bytes(80)),
+            read_recording(path).samples(),
+        ),
+        "request.http": asked_of_the_service(),
+        "live.http": asked_of_the_service(),
     }
+
+
+def pretrained(path: Path) -> object:
+    """The configuration of a folder that ``save_pretrained`` wrote, whose config.json is ``path``."""
+    from semwave.zoo import read_config
+
+    folder = path.parent / "pretrained"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_bytes(path.read_bytes())
+    return read_config(folder)
+
+
+def asked_of_the_service() -> Callable[[Path], object]:
+    """A reader of requests: a line METHOD TARGET, then the body; LIVE sends it over the WebSocket. Nothing is drawn:
+    what was understood is refused by the worker. An answer of 500 or more, or one that is not JSON, is an error."""
+    import asyncio
+    import json
+    from types import SimpleNamespace
+    from urllib.parse import unquote
+
+    from semwave.apps.web.app import create_app
+    from semwave.apps.web.service import Service
+    from semwave.errors import SemwaveError
+    from semwave.zoo import DEFAULT, config_of
+
+    class NothingDrawn(Service):
+        async def work(self, *_: object, **__: object) -> None:
+            raise SemwaveError("understood")
+
+    service = NothingDrawn(config_of(DEFAULT), lambda: None)
+    service.photographs = SimpleNamespace(get=lambda name: object(), put=lambda photo: "x", drop=lambda name: None)
+    app = create_app(service)
+
+    def ask(path: Path) -> None:
+        line, _, body = path.read_bytes().partition(b"\n")
+        method, _, target = line.decode("latin-1").partition(" ")
+        place, _, query = target.partition("?")
+        scope = {
+            "http_version": "1.1", "method": method, "path": unquote(place), "raw_path": place.encode("latin-1"),
+            "query_string": query.encode("latin-1"), "root_path": "", "scheme": "http", "client": ("127.0.0.1", 1),
+            "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"),
+                        (b"content-length", str(len(body)).encode())], "server": ("localhost", 80),
+        }  # fmt: skip
+        said: list[dict] = []
+
+        async def send(message: dict) -> None:
+            said.append(message)
+
+        if method == "LIVE":
+            scope |= {"type": "websocket", "path": "/live", "subprotocols": []}
+            text, data = body.decode("latin-1"), (0).to_bytes(4, "big") + body
+            heard = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": text},
+                     {"type": "websocket.receive", "bytes": data}, {"type": "websocket.disconnect"}]  # fmt: skip
+        else:
+            scope |= {"type": "http"}
+            heard = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict:
+            if heard:
+                return heard.pop(0)
+            return {"type": "websocket.disconnect" if method == "LIVE" else "http.disconnect"}
+
+        asyncio.run(app(scope, receive, send))
+        status = next((message["status"] for message in said if "status" in message), 200)
+        if status >= 500:
+            raise RuntimeError(f"status {status}")
+        if status >= 400:
+            answer = json.loads(b"".join(message.get("body", b"") for message in said))
+            raise SemwaveError(answer["error"])
+
+    return ask
 
 
 PICTURES = {
@@ -111,9 +197,10 @@ def seeds() -> dict[str, bytes]:
 
     from semwave.air.files import METADATA
     from semwave.baselines.facts import Facts
+    from semwave.evaluation.people.measure import Row as People
     from semwave.evaluation.store import Row, RowStore, write_csv
     from semwave.types import Header
-    from semwave.zoo import DEFAULT, MODELS
+    from semwave.zoo import DEFAULT, MODELS, config_of
 
     found: dict[str, bytes] = {}
     colours = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
@@ -155,6 +242,19 @@ def seeds() -> dict[str, bytes]:
             store.add("a-0", [row])
         found["rows.csv"] = Path(folder, "a.csv").read_bytes()
         found["rows.jsonl"] = Path(folder, "rows.jsonl").read_bytes()
+    run = {"pictures": {"a": [["sent", 0.0, "a.png"]]}, "limit": [], "conditions": {"seed": "0"}}
+    found["run.json"] = json.dumps(run).encode()
+    numbers = dict.fromkeys(list(People.__annotations__)[2:], 1.0)
+    people = {"row": {"photo": "a", "k": 256} | numbers, "sent": [0.5, 1.0], "received": [0.5, 1.0]}
+    found["people.json"] = json.dumps(people).encode()
+    found["groups.csv"] = b"id,age,gender\n7,31,female\n8,na,male\n"
+    about = {"core:datatype": "cf32_le", "core:sample_rate": 1e6, "core:version": "1.2.0"}
+    capture = {"core:sample_start": 0, "core:frequency": 1e8}
+    found["recording.sigmf-meta"] = json.dumps({"global": about, "captures": [capture], "annotations": []}).encode()
+    found["pretrained.json"] = json.dumps({"version": 1} | asdict(config_of(DEFAULT))).encode()
+    asked = {"k": 256, "snr_db": 10.0, "channel": "awgn", "hide": ["eyes"], "mode": "strict", "first": 100, "seed": 1}
+    found["request.http"] = b"POST /photos/x/view?scheme=separation&size=512\n" + json.dumps(asked).encode()
+    found["live.http"] = b"LIVE /live\n" + json.dumps({"k": 256, "snr_db": 10.0, "keep": ["skin"]}).encode()
     found["list.txt"] = "\ufeffa.png\r\n# comment\r\nb\n".encode()
     return found
 

@@ -1,6 +1,7 @@
-"""Figures of docs/reliability.md: what the ends believe wrongly, photographs turned, bits by threads, long runs.
+"""Figures of docs/reliability.md: what the ends believe wrongly, photographs turned, bits by threads and instruction
+sets, long runs.
 
-    python scripts/reliability.py wrong-ends | turns | threads | long-run [--sends N]
+    python scripts/reliability.py wrong-ends [--data FOLDER] | turns | threads | isa | long-run [--sends N]
 
 Each prints a Markdown table or a line. Reading of large pictures has a script of its own: reliability_pictures.py.
 """
@@ -10,6 +11,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +20,14 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from semwave import Receiver, Transmitter, air
+from semwave import Receiver, SemwaveError, Transmitter, air
+from semwave.evaluation.machine import machine
+from semwave.evaluation.paper import photos_of
 from semwave.pictures import images
 from semwave.pictures.align import Frame, align, find_frame
 from semwave.pictures.frame import between
 from semwave.pictures.metrics import psnr
+from semwave.pictures.photos import read_photo
 from semwave.types import Soft
 
 MODEL, SNR_DB, SEEDS = "faces-512", 10.0, range(2)
@@ -39,39 +44,83 @@ torch.save((signal.iq, picture), sys.argv[2])
 """
 
 
-def ends(k: int):
-    photo = images.to_tensor(align(astronaut(), 512))
-    return photo, Transmitter(MODEL, k)(photo), Receiver(MODEL)
+ISAS: dict[str, dict[str, str]] = {
+    "as it is": {},
+    "oneDNN without bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "oneDNN with AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "torch with AVX2": {"ATEN_CPU_CAPABILITY": "avx2"},
+    "torch without AVX": {"ATEN_CPU_CAPABILITY": "default"},
+    "AVX2 everywhere": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+}
+"""Instruction sets that libraries are held to, as if the machine had no others."""
 
 
-def quality(photo: torch.Tensor, receiver: Receiver, softs: list[Soft]) -> float:
-    """Mean PSNR in dB of what is drawn of ``softs``, 8-bit as it is written."""
-    drawn = [images.to_tensor(images.to_uint8(receiver(soft)[0])) for soft in softs]
-    return float(np.mean([psnr(photo, picture, data_range=2).item() for picture in drawn]))
+def photographs(data: Path | None) -> list[torch.Tensor]:
+    """The astronaut, or the first twenty aligned photographs of the test list in the folder ``data``."""
+    if data is None:
+        return [images.to_tensor(align(astronaut(), 512))]
+    return [read_photo(photo.path, 512, False) for photo in photos_of(data, 20)]
 
 
-def wrong_ends() -> None:
+def quality(photos: list[torch.Tensor], receiver: Receiver, softs: list[list[Soft]]) -> float:
+    """Mean PSNR in dB of what is drawn of ``softs`` of each of ``photos``, 8-bit as it is written."""
+    found = []
+    for photo, arrived in zip(photos, softs, strict=True):
+        for soft in arrived:
+            drawn = images.to_tensor(images.to_uint8(receiver(soft)[0]))
+            found.append(psnr(photo, drawn, data_range=2).item())
+    return float(np.mean(found))
+
+
+def wrong_ends(data: Path | None) -> None:
     """PSNR against what the receiver believes wrongly or does not get; nothing in a header tells of it."""
+    photos = photographs(data)
+    print(f"{len(photos)} photographs, AWGN at {SNR_DB:g} dB, {len(SEEDS)} draws of noise each, mean PSNR in dB\n")
+    print("| error | k = 256 | k = 2560 |\n| --- | --- | --- |")
+    rows: dict[str, list[str]] = {}
     for k in (256, 2560):
-        photo, signal, receiver = ends(k)
-        arrived = [air.AWGN(SNR_DB, random=seed)(signal) for seed in SEEDS]
+        transmitter, receiver = Transmitter(MODEL, k), Receiver(MODEL)
+        signals = [transmitter(photo) for photo in photos]
+        arrived = [[air.AWGN(SNR_DB, random=seed)(signal) for seed in SEEDS] for signal in signals]
 
-        def row(name: str, errors: list, change, photo=photo, receiver=receiver, arrived=arrived) -> None:
-            cells = [f"{quality(photo, receiver, [change(soft, error) for soft in arrived]):.2f}" for error in errors]
-            print(f"| {name} | {' | '.join(map(str, errors))} |")
-            print(f"| --- | {' | '.join('---:' for _ in errors)} |")
-            print(f"| PSNR [dB] | {' | '.join(cells)} |\n")
+        def row(name: str, errors: list, change, receiver=receiver, arrived=arrived) -> None:
+            changed = ([[change(soft, error) for soft in softs] for softs in arrived] for error in errors)
+            cells = ", ".join(f"{quality(photos, receiver, each):.2f}" for each in changed)
+            rows.setdefault(f"{name} {', '.join(map(str, errors))}", []).append(cells)
 
-        print(f"k = {k}, AWGN at {SNR_DB:g} dB, the astronaut, mean of {len(SEEDS)} draws of noise\n")
-        row("assumed SNR less the true one [dB]", [-20, -10, -5, 0, 5, 10],
+        row("assumed SNR less the true one [dB]:", [-20, -10, -5, 0, 5, 10],
             lambda soft, error: replace(soft, noise=soft.noise * 10 ** (-error / 10)))  # fmt: skip
-        row("phase error [degrees]", [0, 5, 10, 20, 45, 90], turned)
-        row("gain error [dB]", [-3, 3],
-            lambda soft, error: replace(soft, symbols=soft.symbols * 10 ** (error / 20)))  # fmt: skip
-        for known, name in ((True, "known to be lost"), (False, "taken for zero")):
-            row(f"lost symbols, {name} [%]", [1, 10, 50],
-                lambda soft, share, known=known: lost(soft, share, known))  # fmt: skip
+        row("phase [degrees]:", [0, 5, 10, 20, 45, 90], turned)
+        row("gain [dB]:", [-3, 3], lambda soft, error: replace(soft, symbols=soft.symbols * 10 ** (error / 20)))
+        for known, name in ((True, "known to be lost"), (False, "lost, taken for zero")):
+            row(f"symbols {name} [%]:", [1, 10, 50], lambda soft, share, known=known: lost(soft, share, known))
         row("complex symbols late by", [1], lambda soft, by: replace(soft, symbols=soft.symbols.roll(2 * by, 1)))
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join(cells)} |")
+    print("\n| what the receiver believes wrongly | what it says |\n| --- | --- |")
+    for name, said in refusals(photos[0]):
+        print(f"| {name} | {said} |")
+
+
+def refusals(photo: torch.Tensor) -> Iterator[tuple[str, str]]:
+    """What a receiver says that has another model, or symbols other than the header tells."""
+    soft = air.AWGN(SNR_DB, random=0)(Transmitter(MODEL, 256)(photo))
+    header = soft.header
+    assert header is not None
+    receiver = Receiver(MODEL)
+    cases = {
+        "another model": (Receiver("semantic-stylegan-128"), soft),
+        "other weights": (receiver, replace(soft, header=replace(header, digest="f" * 12))),
+        "k of the header": (receiver, replace(soft, header=replace(header, k=300))),
+        "layers that the model has not": (receiver, replace(soft, header=replace(header, layers=("residual",)))),
+        "no header": (receiver, replace(soft, header=None)),
+    }
+    for name, (other, received) in cases.items():
+        try:
+            other(received)
+            yield name, "nothing: a picture is drawn"
+        except SemwaveError as error:
+            yield name, f"refused: {error}"
 
 
 def turned(soft: Soft, degrees: float) -> Soft:
@@ -123,10 +172,36 @@ def threads() -> None:
         print(f"| {name} | {digests[0]} | {digests[1]} | {(iq - symbols).abs().max():.1e} | {100 * differ:.3f} % |")
 
 
+def isa() -> None:
+    """What other instruction sets change, on this machine: libraries are told to use no more than these."""
+    photo = images.to_tensor(align(astronaut(), 512))
+    print(
+        f"torch {torch.__version__}, {machine()['cpu']}, one thread, k = 2560, the astronaut, AWGN at {SNR_DB:g} dB\n"
+    )
+    print(
+        "| instructions | PSNR [dB] | symbols differ by at most | in the mean square | 8-bit numbers that differ | by |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    before: tuple[torch.Tensor, np.ndarray] | None = None
+    for name, environment in ISAS.items():
+        path = Path(f"isa-{os.getpid()}.pt")
+        subprocess.run([sys.executable, "-c", BITS, "1", str(path)], check=True, env=os.environ | environment)
+        symbols, picture = torch.load(path, weights_only=True)
+        path.unlink()
+        drawn = images.to_uint8(picture[0])
+        before = before or (symbols, drawn)
+        apart, steps = (symbols - before[0]).abs(), abs(drawn.astype(int) - before[1])
+        reached = psnr(photo, images.to_tensor(drawn), data_range=2).item()
+        print(
+            f"| {name} | {reached:.3f} | {apart.max():.3f} | {apart.square().mean().sqrt():.4f} "
+            f"| {100 * (steps > 0).mean():.1f} % | {steps.max()} |",
+            flush=True,
+        )
+
+
 def long_run(sends: int) -> None:
     """Memory and file handles of one process over many sends."""
-    photo, _, receiver = ends(2560)
-    transmitter = Transmitter(MODEL, 2560)
+    (photo,), transmitter, receiver = photographs(None), Transmitter(MODEL, 2560), Receiver(MODEL)
     print("| sends | memory [MiB] | file handles |\n| ---: | ---: | ---: |")
     for count in range(sends + 1):
         if count in {1, 10, sends} or (count and count % max(sends // 5, 1) == 0):
@@ -138,13 +213,16 @@ def long_run(sends: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("figure", choices=("wrong-ends", "turns", "threads", "long-run"))
+    parser.add_argument("figure", choices=("wrong-ends", "turns", "threads", "isa", "long-run"))
     parser.add_argument("--sends", type=int, default=2000)
+    parser.add_argument("--data", type=Path, help="folder with aligned photographs and test.txt (default: astronaut)")
     given = parser.parse_args()
     if given.figure == "long-run":
         long_run(given.sends)
+    elif given.figure == "wrong-ends":
+        wrong_ends(given.data)
     else:
-        {"wrong-ends": wrong_ends, "turns": turns, "threads": threads}[given.figure]()
+        {"turns": turns, "threads": threads, "isa": isa}[given.figure]()
 
 
 if __name__ == "__main__":

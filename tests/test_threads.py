@@ -69,7 +69,6 @@ torch.set_num_threads(2)
 torch.set_float32_matmul_precision("high")
 torch.manual_seed(7)
 filters = list(warnings.filters)
-
 def state():
     return [str(torch.get_default_dtype()), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled(),
             torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.initial_seed(),
@@ -87,6 +86,39 @@ photo = torch.zeros(1, 3, 512, 512, dtype=torch.float32)
 picture = receiver(air.AWGN(10.0, random=0)(transmitter(photo)))
 print(json.dumps([before, imported, loaded, state(), str(picture.dtype), bool(picture.isfinite().all())]))
 """
+COMPILING = """
+import json, threading
+import torch
+ended, failures, compiled = threading.Event(), [], 0
+
+def compile_on():
+    # Other code, in a thread of its own all the while.
+    global compiled
+    with torch.enable_grad():
+        while not ended.is_set():
+            try:
+                torch.compiler.reset()
+                x = torch.ones(3 + compiled % 5, requires_grad=True)
+                y = torch.compile(lambda x: (x.sin() * 2).sum(), backend="eager")(x)
+                y.backward()
+                assert torch.allclose(x.grad, 2 * x.detach().cos()) and torch.is_grad_enabled()
+                compiled += 1
+            except Exception as error:
+                failures.append(repr(error))
+                return
+
+other = threading.Thread(target=compile_on)
+other.start()
+
+from semwave import Receiver, Transmitter, air
+transmitter, receiver = Transmitter("faces-512", k=256), Receiver("faces-512", size=256)
+photo = torch.zeros(1, 3, 512, 512)
+beside = receiver(air.AWGN(10.0, random=0)(transmitter(photo)))
+ended.set()
+other.join()
+alone = receiver(air.AWGN(10.0, random=0)(transmitter(photo)))
+print(json.dumps([torch.equal(beside, alone), compiled, failures]))
+"""
 
 
 def test_importing_and_using_it_leaves_the_state_of_torch_alone():
@@ -95,3 +127,10 @@ def test_importing_and_using_it_leaves_the_state_of_torch_alone():
     before, imported, loaded, used, dtype, finite = json.loads(done.stdout)
     assert before == imported == loaded == used
     assert dtype == "torch.float32" and finite
+
+
+def test_what_another_thread_compiles_meanwhile_is_its_own_affair():
+    done = subprocess.run([sys.executable, "-c", COMPILING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    same, compiled, failures = json.loads(done.stdout)
+    assert same and compiled > 0 and failures == []

@@ -252,7 +252,7 @@ def verify_weights(folder: Path = WEIGHTS) -> int:
         SemwaveError: a file that is missing, not listed or another one than was shipped.
     """
     lines = read_text(folder / SUMS).splitlines()
-    listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     there = {file.relative_to(folder).as_posix() for file in folder.rglob("*.safetensors")}
     for name in sorted(listed.keys() | there):
         if name not in there or name not in listed:

@@ -1,14 +1,18 @@
 """``semwave air``: what it writes, and that bad input ends with exit code 2, one line, and no file."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from semwave.air.recordings import read_recording
+from semwave.air import Frame, Modem
+from semwave.air.recordings import raw_pieces, read_recording
+from semwave.apps import air
 from semwave.apps.cli import app
 from semwave.pictures.images import read_image
 
@@ -54,6 +58,45 @@ def test_raw_samples_through_pipes(photo, tmp_path):
     assert [row["k"] for row in rows(tmp_path / "out")] == [256]
 
 
+def test_a_live_pipe_shows_a_frame_as_soon_as_it_is_whole(photo, linear_model):
+    options = ("--no-align", "--size", 256, "--k", 256, "--gap", 0, "--out", "-")
+    sent = semwave("transmit", photo, *options).stdout_bytes
+    read, write = os.pipe()
+    closing = threading.Timer(20, os.close, [write])
+    closing.start()
+    os.write(write, bytes(8 * 400) + sent)
+    with open(read, "rb") as pipe:
+        results = air.results_of(Modem(linear_model).stream(), raw_pieces(pipe))
+        shown = next(found for each in results for found in each)
+    assert isinstance(shown, Frame) and closing.is_alive()
+    closing.cancel()
+    os.close(write)
+
+
+OURS = {
+    "the input": (("channel", "{data}", "{data}"), "which is read"),
+    "the samples of the input": (("channel", "{data}", "{linked}"), "which is read"),
+    "a photograph": (("transmit", "{disguised}", "--no-align", "--size", 256, "--out", "{disguised}"), "which is read"),
+    "a file that is no report": (("receive", "{data}", "--out", "{folder}"), "no report of semwave"),
+}
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_what_is_the_users_is_never_written_over(kind, photo, tmp_path):
+    arguments, message = OURS[kind]
+    places = {"{data}": transmitted(photo, tmp_path / "data.sigmf-meta", "--k", 256)}
+    places["{linked}"], places["{disguised}"] = tmp_path / "linked.sigmf-meta", tmp_path / "photo.sigmf-meta"
+    places["{linked}"].with_suffix(".sigmf-data").symlink_to(places["{data}"].with_suffix(".sigmf-data"))
+    places["{disguised}"].write_bytes(photo.read_bytes())
+    places["{folder}"] = tmp_path / "folder"
+    places["{folder}"].mkdir()
+    (places["{folder}"] / "report.jsonl").write_text("dear to me\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = semwave(*(places.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_symbols_of_a_file_are_sent(photo, tmp_path):
     symbols = tmp_path / "x.safetensors"
     arguments = ["transmit", str(photo), "--no-align", "--size", "256", "--k", "256", "--out", str(symbols)]
@@ -88,6 +131,12 @@ BAD = {
     "no recording": (("receive", "nowhere.sigmf-meta"), "nowhere.sigmf-meta"),
     "unknown echoes": (("channel", "{data}", "{out}", "--taps", "rice"), "unknown echoes"),
     "no number": (("channel", "{data}", "{out}", "--snr", "nan"), "SNR"),
+    "lambda alone": (("transmit", "{photo}", "--out", "{out}", "--lambda1", 2), "nothing is private"),
+    "a part that is none": (
+        ("transmit", "{photo}", "--no-align", "--out", "{out}", "--hide", "eyes"),
+        "cannot hide parts",
+    ),
+    "hidden symbols": (("transmit", "x.safetensors", "--out", "{out}", "--hide", "eyes"), "hidden"),
     "a bad address": (("receive", "--udp", "nowhere"), "HOST:PORT"),
     "a bad ZMQ address": (("receive", "--zmq", "udp://x"), "tcp://"),
     "a bad figure": (("inspect", "{data}", "--out", "x.jpg"), ".png"),

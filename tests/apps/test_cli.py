@@ -214,7 +214,7 @@ def test_bad_photos_are_refused(kind, command, tmp_path, squares):
 @pytest.mark.parametrize("command", ["send", "transmit"])
 def test_a_photo_without_a_face_is_refused(command, tmp_path, monkeypatch, photo):
     # The detector itself is tested in test_align.py.
-    monkeypatch.setattr(align, "_cnn_detector", lambda: lambda *_: [])
+    monkeypatch.setattr(align, "cnn_detector", lambda: lambda *_: [])
     assert "no face" in refused(tmp_path, command, photo, "--out", tmp_path / "out.npy")
 
 

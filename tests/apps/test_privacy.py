@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from semwave import model as models
 from semwave.air.files import read_header, read_soft
+from semwave.air.recordings import read_recording
 from semwave.apps.cli import app
 from semwave.evaluation.privacy.figures import present
 from semwave.generators.official import SIZES
@@ -143,6 +144,21 @@ def test_bad_privacy_is_one_line_and_sends_nothing(
 
 
 # Knowledge bases
+
+
+def test_over_the_air_what_a_mask_covers_changes_no_sample(face, tmp_path):
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[100:140, 60:200] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    other = tmp_path / "face.png"  # of the same name, by which stand-ins are drawn
+    Image.fromarray(np.where(mask[..., None], 7, read_image(face)).astype(np.uint8)).save(other)
+    options = ("--no-align", "--size", SIZE, "--k", 256, "--mask", tmp_path / "mask.png", "--out")
+    samples = []
+    for number, photo in enumerate((face, other)):
+        result = semwave("air", "transmit", photo, *options, tmp_path / f"{number}.sigmf-meta")
+        assert result.exit_code == 0, result.output
+        samples.append(read_recording(tmp_path / f"{number}.sigmf-meta").samples())
+    assert np.array_equal(*samples)
 
 
 def test_knowledge_is_built_of_codes_and_shown(knowledge, tmp_path):

@@ -184,3 +184,14 @@ def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):
     assert generator.architecture.size == 32 and generator.architecture.max_channels == 8
     result = run(*arguments, "--size", "48")
     assert result.exit_code == 2 and "powers of two" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["parser", "heads", "masks", "encoder", "flow", "codec", "residual", "distilled"])
+@pytest.mark.parametrize("option", ["--weights", "--runs"])
+def test_what_a_training_writes_to_is_a_folder_or_nothing_runs(command, option, tmp_path, monkeypatch):
+    (tmp_path / "kept.txt").write_text("dear to me")
+    folders = {"--weights": tmp_path / "new", "--runs": tmp_path / "runs"} | {option: tmp_path / "kept.txt"}
+    data = () if command == "heads" else ("--data", tmp_path)
+    ran = run(command, *data, *(each for pair in folders.items() for each in pair))
+    assert ran.exit_code == 2 and "kept.txt: is not a folder" in ran.stderr and len(ran.stderr.splitlines()) == 1
+    assert (tmp_path / "kept.txt").read_text() == "dear to me" and files(tmp_path) == {"kept.txt"}

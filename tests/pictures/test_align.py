@@ -10,6 +10,7 @@ from skimage import data, metrics, transform
 
 from semwave.errors import SemwaveError
 from semwave.pictures import align as alignment
+from semwave.pictures import detectors
 from semwave.pictures.align import Frame, align, choose_face, crop, find_frame, frame_of, in_frame
 
 SIZE = 256
@@ -108,7 +109,7 @@ def test_a_face_that_only_the_cnn_sees(monkeypatch):
 def test_missing_packages_say_how_to_get_them(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SemwaveError, match="pip install face_recognition_models"):
-        alignment.dlib_weights("shape_predictor_68_face_landmarks.dat")
+        detectors.dlib_weights("shape_predictor_68_face_landmarks.dat")
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(SemwaveError, match="pip install dlib-bin"):
         align(ASTRONAUT, SIZE)
@@ -194,10 +195,20 @@ def covered(kind):
     return photo
 
 
+@pytest.mark.parametrize("quarters", range(4))
 @pytest.mark.parametrize("kind", ["mask", "bar"])
-def test_a_covered_face_is_found_by_a_second_look(kind):
-    frame = find_frame(covered(kind))
-    assert distance(frame, Frame(np.array([450.0, 450.0]), np.array([256.0, 0.0]))) < 0.1
+def test_a_covered_face_is_found_by_a_second_look_on_its_side_too(kind, quarters):
+    half = [np.array(half) for half in ((256.0, 0.0), (0.0, -256.0), (-256.0, 0.0), (0.0, 256.0))]
+    frame = find_frame(np.ascontiguousarray(np.rot90(covered(kind), quarters)))
+    assert distance(frame, Frame(np.array([450.0, 450.0]), half[quarters])) < 0.1
+
+
+def test_a_face_of_120_pixels_in_a_photo_of_6000_is_found():
+    photo = np.full((4000, 6000, 3), 128, np.uint8)
+    small = np.array(Image.fromarray(ASTRONAUT).resize([round(512 * 120 / WHOLE.side)] * 2, Image.Resampling.LANCZOS))
+    photo[1500 : 1500 + len(small), 2500 : 2500 + len(small)] = small
+    scale = 120 / WHOLE.side
+    assert distance(find_frame(photo), Frame(WHOLE.centre * scale + [2500, 1500], WHOLE.half * scale)) < 0.03
 
 
 def test_of_several_faces_the_one_asked_for_is_taken_and_the_largest_with_a_note():
@@ -220,6 +231,6 @@ def test_most_of_what_only_resembles_a_face_is_refused(monkeypatch):
     photo = np.ascontiguousarray(data.coffee()[:400, 100:500])
     for x, y in boxes:
         box = type("Found", (), {"rect": alignment.dlib_module().rectangle(x, y, x + 139, y + 139)})
-        monkeypatch.setattr(alignment, "_cnn_detector", lambda box=box: lambda *_: [box])
+        monkeypatch.setattr(alignment, "cnn_detector", lambda box=box: lambda *_: [box])
         refused += not alignment._find_by_cnn(photo)
     assert refused > len(boxes) / 2

@@ -32,10 +32,14 @@ class Link:
     def __call__(self, signal: Signal) -> Soft:
         """Send ``signal``, (1, k/2) complex symbols of power 1."""
         received, fading, noise = self._channel.receive(signal.iq)
+        self.count(signal, (received - fading[:, None] * signal.iq).abs().square().sum().item())
+        return equalised(signal, received, fading, noise)
+
+    def count(self, signal: Signal, noise: float) -> None:
+        """Count ``signal``, to which noise of the energy ``noise`` was added."""
         self.k += 2 * signal.iq.numel()
         self._signal += signal.iq.abs().square().sum().item()
-        self._noise += (received - fading[:, None] * signal.iq).abs().square().sum().item()
-        return equalised(signal, received, fading, noise)
+        self._noise += noise
 
     @property
     def signal_power(self) -> float:

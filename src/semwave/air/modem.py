@@ -14,11 +14,11 @@ from semwave.air.iq import to_reals
 from semwave.air.ofdm.demodulation import Refusal
 from semwave.air.ofdm.detection import LARGEST_OFFSET
 from semwave.air.ofdm.frame import modulate
-from semwave.air.ofdm.header import NUMBERS, FrameHeader
+from semwave.air.ofdm.header import NUMBERS, FrameHeader, Maker
 from semwave.air.ofdm.numerology import Numerology
 from semwave.air.stream import Frame, Stream
 from semwave.errors import SemwaveError
-from semwave.types import Model, Signal, Soft, Transport
+from semwave.types import Signal, Soft, Transport
 
 AMPLITUDE = 0.25
 """Of a symbol in the samples: |IQ| <= 1 then leaves 12 dB over it for peaks, which no frame with candidates reaches."""
@@ -28,7 +28,7 @@ class Modem:
     """Makes samples of the signals of ``model`` and finds them again.
 
     Args:
-        model: loaded; what the frames say of their weights is compared with it.
+        model: loaded; or whatever has its name and digest, with which frames are compared.
         numerology: of the waveform, the same at both ends.
         clip_db: limit samples to so many dB over the mean power of a symbol; None for no limit but |IQ| <= 1.
         largest_offset: of the carrier that is searched for, in cycles a sample, either way.
@@ -47,7 +47,7 @@ class Modem:
 
     def __init__(
         self,
-        model: Model,
+        model: Maker,
         numerology: Numerology | None = None,
         clip_db: float | None = None,
         largest_offset: float = LARGEST_OFFSET,

@@ -6,6 +6,7 @@ They are read piece by piece, however long they are.
 import io
 import json
 import math
+import select
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class Recording:
 
 
 def raw_pieces(file: BinaryIO | io.RawIOBase) -> Iterator[np.ndarray]:
-    """Samples complex64 of raw bytes, as soon as they are there."""
+    """Samples complex64 of raw bytes, as soon as they are there; an empty piece where a pipe has no more for now."""
     left = b""
     read = getattr(file, "read1", file.read)
     while data := read(PIECE_BYTES):
@@ -65,6 +66,16 @@ def raw_pieces(file: BinaryIO | io.RawIOBase) -> Iterator[np.ndarray]:
         if whole:
             yield np.frombuffer(left[:whole], np.complex64)
             left = left[whole:]
+        if not _ready(file):
+            yield np.zeros(0, np.complex64)
+
+
+def _ready(file: BinaryIO | io.RawIOBase) -> bool:
+    """Whether reading would not have to wait. A file of the disk is always ready, and so is what cannot be asked."""
+    try:
+        return bool(select.select([file], [], [], 0)[0])
+    except (OSError, ValueError):
+        return True
 
 
 def read_recording(path: Path | str) -> Recording:

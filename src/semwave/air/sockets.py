@@ -75,13 +75,14 @@ class Source:
             return None
 
     def pieces(self, idle_seconds: float | None = None) -> Iterator[np.ndarray]:
-        """Pieces of samples; an empty one where a tenth of a second brought none. Ends after ``idle_seconds`` without
-        samples, never without it."""
-        last = time.monotonic()
+        """Pieces of samples; an empty one once all were taken, and every tenth of a second after that. Ends after
+        ``idle_seconds`` without samples, never without it."""
+        last, told = time.monotonic(), True
         while idle_seconds is None or time.monotonic() - last < idle_seconds:
             try:
-                packets = [self._packets.get(timeout=0.1)]
+                packets = [self._packets.get(timeout=0.1 if told else 0)]
             except queue.Empty:
+                told = True
                 yield np.zeros(0, np.complex64)
                 continue
             while len(packets) < WAITING_PACKETS:
@@ -89,7 +90,7 @@ class Source:
                     packets.append(self._packets.get_nowait())
                 except queue.Empty:
                     break
-            last = time.monotonic()
+            last, told = time.monotonic(), False
             yield np.concatenate([packet_samples(packet) for packet in packets])
 
     def close(self) -> None:

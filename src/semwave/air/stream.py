@@ -9,9 +9,9 @@ import torch
 from semwave.air.iq import to_reals
 from semwave.air.ofdm.demodulation import TRUNCATED, Demodulator, Reception, Refusal
 from semwave.air.ofdm.detection import LARGEST_OFFSET, Candidate, Detector
-from semwave.air.ofdm.header import VERSION, FrameHeader, model_bits
+from semwave.air.ofdm.header import VERSION, FrameHeader, Maker, model_bits
 from semwave.air.ofdm.numerology import LARGEST_K, Numerology
-from semwave.types import Model, Soft
+from semwave.types import Soft
 
 ANOTHER_VERSION, ANOTHER_MODEL = "another version", "another model"
 PIECE = 2**17
@@ -50,7 +50,7 @@ class Stream:
     from the first sample.
     """
 
-    def __init__(self, model: Model, numerology: Numerology, largest_offset: float = LARGEST_OFFSET):
+    def __init__(self, model: Maker, numerology: Numerology, largest_offset: float = LARGEST_OFFSET):
         self.model, self.numerology = model, numerology
         self.samples, self.found, self.refused = 0, 0, Counter[str]()
         self._detector = Detector(numerology, largest_offset)

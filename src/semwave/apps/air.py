@@ -8,115 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semwave.apps.options import CodesOnly, Ks, ModelName, NoAlign, Ratios, Size, chosen_ks, chosen_layers
-from semwave.errors import SemwaveError
+from semwave.apps.air_transmit import STANDARD, Carriers, Udp, Zmq, check_recordings, numerology_of, transmit
+from semwave.apps.options import ModelName
+from semwave.apps.outputs import check_outputs, check_rows
+from semwave.errors import SemwaveError, printable
 from semwave.pictures.console import plain_console
 from semwave.zoo import DEFAULT
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from semwave.air import Frame, Numerology, Refusal
-    from semwave.types import Signal
+    from semwave.air import Frame, Refusal, Stream
 
 app = typer.Typer(help="Photographs as complex baseband samples that a radio can send, and back.", no_args_is_help=True)
 
-STANDARD = "-"
-SYMBOLS = ".safetensors"
-Carriers = Annotated[int, typer.Option(help="Carriers of a symbol, the same at both ends: 64, 128 or 256.")]
-Rate = Annotated[float, typer.Option(min=1, help="Samples a second.")]
-Zmq = Annotated[str | None, typer.Option(help="ZMQ instead of a file: tcp://HOST:PORT.")]
-Udp = Annotated[str | None, typer.Option(help="UDP packets instead of a file: HOST:PORT.")]
-
-
-@app.command()
-def transmit(
-    photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO...", help="Pictures, folders, lists, or .safetensors of symbols.")
-    ],
-    out: Annotated[str | None, typer.Option(help="NAME.sigmf-meta, or - for raw complex64 on stdout.")] = None,
-    zmq: Zmq = None,
-    udp: Udp = None,
-    ratio: Ratios = None,
-    k: Ks = None,
-    codes_only: CodesOnly = False,
-    size: Size = None,
-    no_align: NoAlign = False,
-    model: ModelName = DEFAULT,
-    carriers: Carriers = 64,
-    clip: Annotated[float | None, typer.Option(help="Limit peaks to so many dB over a symbol.")] = None,
-    gap: Annotated[int, typer.Option(min=0, max=10**7, help="Samples of silence after every frame.")] = 256,
-    number: Annotated[int, typer.Option(min=0, max=4095, help="Number of the first frame.")] = 0,
-    sample_rate: Rate = 1e6,
-    frequency: Annotated[float | None, typer.Option(help="Centre frequency in Hz, for the recording.")] = None,
-) -> None:
-    """Turn photographs into frames, one each: complex baseband samples, |IQ| at most 1.
-
-    With --zmq the samples are pushed to whoever connects, as GNU Radio's ZMQ PULL source does.
-    """
-    import numpy as np
-
-    from semwave.air import Modem
-    from semwave.air.ofdm.frame import peak_to_average_db
-    from semwave.air.recordings import check_recording, write_recording
-    from semwave.air.sockets import send_udp, send_zmq
-    from semwave.model import load_model
-    from semwave.pictures.photos import find_photos
-    from semwave.transmitter import Transmitter
-
-    if [out, zmq, udp].count(None) != 2:
-        raise SemwaveError("give one of --out, --zmq and --udp")
-    if out is not None and out != STANDARD:
-        check_recording(Path(out))
-    loaded = load_model(model)
-    modem = Modem(loaded, _numerology(carriers), clip)
-    symbols = [path for path in photos if path.suffix == SYMBOLS]
-    pictures = [path for path in photos if path.suffix != SYMBOLS]
-    ks = chosen_ks(loaded.config, k, ratio, loaded.config.checked_size(size))
-    transmitters = [Transmitter(loaded, each, chosen_layers(codes_only)) for each in ks]
-    pieces: list[np.ndarray] = []
-    for signal in _signals(
-        symbols, [photo.path for photo in find_photos(pictures)] if pictures else [], transmitters, size, no_align
-    ):
-        pieces += [modem.modulate(signal, number + len(pieces) // 2), np.zeros(gap, np.complex64)]
-    samples = np.concatenate(pieces)
-    if out == STANDARD:
-        sys.stdout.buffer.write(samples.tobytes())
-        sys.stdout.buffer.flush()
-    elif out is not None:
-        write_recording(out, samples, sample_rate, frequency, f"semwave: {len(pieces) // 2} frames, model {model}")
-    elif zmq is not None:
-        send_zmq(zmq, samples)
-    else:
-        send_udp(udp or "", samples, sample_rate)
-    peak = peak_to_average_db(np.concatenate(pieces[::2]))
-    seconds = len(samples) / sample_rate
-    text = (
-        f"{len(pieces) // 2} frames, {len(samples)} samples, {1e3 * seconds:.1f} ms, peak {peak:.1f} dB over the mean"
-    )
-    typer.echo(f"{out or zmq or udp}: {text}", err=out == STANDARD)
-
-
-def _signals(
-    symbols: list[Path], photos: list[Path], transmitters: list, size: int | None, no_align: bool
-) -> "Iterator[Signal]":
-    from semwave.air.files import read_soft
-    from semwave.air.iq import to_complex
-    from semwave.pictures import images
-    from semwave.privacy.photo import framed
-    from semwave.types import Signal
-
-    for path in symbols:
-        soft = read_soft(path, 60.0)
-        yield Signal(to_complex(soft.symbols), soft.header)
-    for path in photos:
-        try:
-            width = transmitters[0].model.config.checked_size(size)
-            frame = framed(images.read_image(path), width, not no_align, None)
-            for transmitter in transmitters:
-                yield transmitter(images.to_tensor(frame.read))
-        except SemwaveError as error:
-            raise SemwaveError(f"{path}: {error}") from error
+app.command()(transmit)
 
 
 @app.command()
@@ -143,15 +49,16 @@ def receive(
     from semwave.pictures.files import write_text
     from semwave.receiver import Receiver
 
-    if out.exists() and not out.is_dir():
-        raise SemwaveError(f"{out}: is not a folder; choose another --out")
+    report = out / "report.jsonl"
+    check_outputs([report], folders=[out])
+    check_rows(report)
     with ExitStack() as stack:
         pieces, rate, opened = _opened(source, zmq, udp, sample_rate, idle, stack)
         loaded = load_model(model)
-        stream = Modem(loaded, _numerology(carriers)).stream()
-        report, drawn, unreadable = out / "report.jsonl", 0, 0
+        stream = Modem(loaded, numerology_of(carriers)).stream()
+        drawn, unreadable = 0, 0
         write_text(report, "")
-        for results in _results(stream, pieces):
+        for results in results_of(stream, pieces):
             for result in results:
                 row = row_of(result, rate)
                 if isinstance(result, Frame):
@@ -163,6 +70,8 @@ def receive(
                         row["picture"] = f"frame-{drawn:04d}.png"
                         images.write_png(out / row["picture"], images.to_uint8(picture[0]))
                         drawn += 1
+                        told = f"frame {row['number']}, k {row['k']}, {row['snr_db']:.1f} dB"
+                        typer.echo(f"{printable(out / row['picture'])}: {told}")
                     except SemwaveError as error:
                         row["refused"], unreadable = str(error), unreadable + 1
                 append(report, row)
@@ -176,7 +85,8 @@ def receive(
         raise typer.Exit(2)
 
 
-def _results(stream, pieces: "Iterator[np.ndarray]") -> "Iterator[list[Frame | Refusal]]":
+def results_of(stream: "Stream", pieces: "Iterator[np.ndarray]") -> "Iterator[list[Frame | Refusal]]":
+    """What ``stream`` finds in ``pieces``; an empty one, for which nobody has to wait, shows what is complete."""
     for piece in pieces:
         yield stream.feed(piece) if len(piece) else stream.drain()
     yield stream.finish()
@@ -215,11 +125,11 @@ def channel(
     """Put samples through a channel: delay, echoes, clock and carrier offset, noise."""
     import numpy as np
 
-    from semwave.air.recordings import check_recording, raw_pieces, read_recording, write_recording
+    from semwave.air.recordings import DATA, raw_pieces, read_recording, write_recording
     from semwave.air.samples import SAMPLE_RATE, SampleChannel
 
-    if out != STANDARD:
-        check_recording(Path(out))
+    read = Path(source)
+    check_recordings(out, [read, read.with_suffix(DATA)] if source != STANDARD else [])
     rate, frequency = sample_rate or SAMPLE_RATE, None
     if source == STANDARD:
         samples = np.concatenate([np.zeros(0, np.complex64), *raw_pieces(sys.stdin.buffer)])
@@ -258,7 +168,7 @@ def inspect(
     if path.suffix != ".png":
         raise SemwaveError(f"{path}: the figure is written as .png")
     samples = recording.samples()
-    results = Modem(load_model(model), _numerology(carriers)).receive(samples)
+    results = Modem(load_model(model), numerology_of(carriers)).receive(samples)
     columns = ("start", "number", "k", "snr_db", "offset_cycles_a_sample", "clock_ppm", "erased_carriers", "refused")
     table = Table(*(name.replace("_", " ") for name in columns))
     for row in (row_of(result, recording.sample_rate) for result in results):
@@ -266,11 +176,3 @@ def inspect(
     plain_console().print(table)
     draw(path, samples, results, recording.sample_rate)
     typer.echo(str(path))
-
-
-def _numerology(carriers: int) -> "Numerology":
-    from semwave.air import NUMEROLOGIES
-
-    if carriers not in NUMEROLOGIES:
-        raise SemwaveError(f"carriers are one of {', '.join(map(str, NUMEROLOGIES))}, not {carriers}")
-    return NUMEROLOGIES[carriers]

@@ -43,6 +43,7 @@ from semwave.pictures.files import MISSING, kind_of
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 
+@privacy.with_options
 def send(
     photos: Annotated[
         list[Path],
@@ -67,17 +68,11 @@ def send(
     lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
-    hide: privacy.Hide = None,
-    keep: privacy.Keep = None,
-    mask: privacy.Mask = None,
-    how: privacy.How = None,
-    lambda1: privacy.Lambda1 = None,
-    lambda2: privacy.Lambda2 = None,
-    knowledge: privacy.Base = None,
     workers: Workers = WORKERS,
     batch: Batch = BATCH,
     ray: Ray = None,
     resume: Resume = False,
+    private: privacy.Private = privacy.NOTHING,
 ) -> None:
     """Send photographs through the whole chain.
 
@@ -93,13 +88,13 @@ def send(
     from semwave.pictures.console import plain_console
     from semwave.pictures.photos import find_photos
 
-    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
+    hidden, masked = private.chosen(seed)
     found = find_photos(photos)
     snrs_db = tuple(dict.fromkeys(snr or (10.0,)))
     for snr_db in snrs_db:
         checked_snr(snr_db, 1)
     report = report or out / "report.json"
-    inputs = [*(photo.path for photo in found), *photos, mask, knowledge, *model_file(model)]
+    inputs = [*(photo.path for photo in found), *photos, *private.files, *model_file(model)]
     reports = list(dict.fromkeys([report, row_log_of(report)]))
     check_outputs(reports, inputs, [out])
     check_report(report, lines=True)
@@ -116,8 +111,8 @@ def send(
         found = [replace(photo, path=photo.path.absolute()) for photo in found]
         lpips_weights = lpips_weights and lpips_weights.absolute()
         model = str(Path(model).absolute()) if model not in MODELS and kind_of(model) != MISSING else model
-        if private and private.knowledge:
-            private = replace(private, knowledge=private.knowledge.absolute())
+        if hidden and hidden.knowledge:
+            hidden = replace(hidden, knowledge=hidden.knowledge.absolute())
     make = partial(
         new_sender,
         backbones,
@@ -134,7 +129,7 @@ def send(
         start=start,
         perceptual=perceptual,
         seed=seed,
-        privacy=private,
+        privacy=hidden,
         mask=masked,
         out=None if no_pictures else out.absolute(),
     )
@@ -162,6 +157,7 @@ def send(
         raise typer.Exit(PARTIAL_FAILURE if done.sent or done.there else BAD_INPUT)
 
 
+@privacy.with_options
 def transmit(
     photo: Annotated[Path, typer.Argument(help="The picture to send.")],
     out: Annotated[
@@ -177,13 +173,7 @@ def transmit(
     refine_steps: RefineSteps = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")] = 0,
     model: ModelName = DEFAULT,
-    hide: privacy.Hide = None,
-    keep: privacy.Keep = None,
-    mask: privacy.Mask = None,
-    how: privacy.How = None,
-    lambda1: privacy.Lambda1 = None,
-    lambda2: privacy.Lambda2 = None,
-    knowledge: privacy.Base = None,
+    private: privacy.Private = privacy.NOTHING,
 ) -> None:
     """Turn one photograph into k real symbols of unit power: the transmitter alone.
 
@@ -196,8 +186,8 @@ def transmit(
     from semwave.transmitter import Transmitter
 
     files.check_suffix(out)
-    check_outputs([out], [photo, mask, knowledge, *model_file(model)])
-    private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
+    check_outputs([out], [photo, *private.files, *model_file(model)])
+    hidden, masked = private.chosen(seed)
     picture = images.read_image(photo)
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
@@ -205,7 +195,7 @@ def transmit(
     if len(ks) > 1:
         raise SemwaveError("transmit makes one file of symbols; give one --k or one --ratio")
     start, steps = chosen_start(invert, refine_steps)
-    transmitter = Transmitter(loaded, ks[0], chosen_layers(codes_only), steps, start, privacy=private)
+    transmitter = Transmitter(loaded, ks[0], chosen_layers(codes_only), steps, start, privacy=hidden)
     try:
         frame = framed(picture, size, not no_align, masked, face)
         signal = transmitter(images.to_tensor(frame.read), frame.region)

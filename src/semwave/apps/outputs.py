@@ -5,6 +5,7 @@ should be, a name that says another format, and a file that semwave did not writ
 earlier run wrote under the same names is replaced.
 """
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +33,7 @@ def check_outputs(
     """
     for folder in filter(None, folders):
         if kind_of(folder) not in (FOLDER, MISSING):
-            raise SemwaveError(f"{folder}: is not a folder; choose another --out")
+            raise SemwaveError(f"{folder}: is not a folder; choose another place for what is written")
     taken = {identity(path): path for path in filter(None, inputs)}
     writing: dict[object, Path] = {}
     there = []
@@ -90,6 +91,22 @@ def check_report(path: Path | None, lines: bool = False) -> None:
     for file in dict.fromkeys((path, path.with_suffix(LINES))) if lines else (path,):
         if kind_of(file) == FILE and file.stat().st_size and not _is_report(file):
             raise SemwaveError(f"{file}: is there and is no report of semwave; choose another --report")
+
+
+def check_rows(path: Path) -> None:
+    """Refuse a file there that has other lines than rows of JSON: it may be dear to somebody.
+
+    Raises:
+        SemwaveError: such a file.
+    """
+    if kind_of(path) != FILE or not path.stat().st_size:
+        return
+    try:
+        rows = [json.loads(line) for line in read_text(path).splitlines()]
+    except (ValueError, RecursionError, SemwaveError):
+        rows = [None]
+    if not all(isinstance(row, dict) for row in rows):
+        raise SemwaveError(f"{path}: is there and is no report of semwave; choose another --out")
 
 
 def _is_report(path: Path) -> bool:

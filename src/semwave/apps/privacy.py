@@ -1,7 +1,9 @@
 """The options that say what is private; ``semwave knowledge`` and ``semwave figures privacy``."""
 
+import functools
+import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,35 +74,69 @@ Base = Annotated[
 knowledge = typer.Typer(help="Make and show knowledge bases of natural faces.", no_args_is_help=True)
 
 
-def chosen(
-    hide: list[str] | None,
-    keep: list[str] | None,
-    mask: Path | None,
-    mode: Mode | None,
-    lambda1: float | None,
-    lambda2: float | None,
-    seed: int,
-    base: Path | None,
-) -> "tuple[Privacy | None, np.ndarray | None]":
-    """What the options mean: the privacy, None where nothing is private, and the mask (H, W) bool if there is one.
+@dataclass(frozen=True)
+class Private:
+    """What the options say is private, as they were given: one field an option."""
 
-    Raises :class:`SemwaveError` for options that do not go together, and for a mask that cannot be read.
-    """
-    if not (hide or keep or mask):
-        if any(option is not None for option in (mode, lambda1, lambda2, base)):
-            raise SemwaveError("nothing is private: name parts with --hide or --keep, or a region with --mask")
-        return None, None
-    if mask and (hide or keep):
-        raise SemwaveError("--mask goes without --hide and --keep; paint the parts white in the mask as well")
-    if mask and mode not in (None, Mode.strict):
-        raise SemwaveError(f"--mask needs --privacy strict: {mode} changes the codes of parts, not a region of pixels")
-    given: dict[str, Any] = {"lambda1": lambda1, "lambda2": lambda2, "mode": mode, "knowledge": base}
-    privacy = Privacy(_parts(hide), _parts(keep), seed=seed, **{k: v for k, v in given.items() if v is not None})
-    if mask is None:
-        return privacy, None
-    from semwave.privacy.photo import read_mask
+    hide: Hide = None
+    keep: Keep = None
+    mask: Mask = None
+    how: How = None
+    lambda1: Lambda1 = None
+    lambda2: Lambda2 = None
+    knowledge: Base = None
 
-    return privacy, read_mask(mask)
+    @property
+    def files(self) -> list[Path | None]:
+        """The files that are read for it."""
+        return [self.mask, self.knowledge]
+
+    def chosen(self, seed: int) -> "tuple[Privacy | None, np.ndarray | None]":
+        """What the options mean: the privacy, None where nothing is private, and the mask (H, W) bool if there is one.
+
+        Raises :class:`SemwaveError` for options that do not go together, and for a mask that cannot be read.
+        """
+        given: dict[str, Any] = {
+            "mode": self.how, "lambda1": self.lambda1, "lambda2": self.lambda2, "knowledge": self.knowledge
+        }  # fmt: skip
+        given = {name: value for name, value in given.items() if value is not None}
+        if not (self.hide or self.keep or self.mask):
+            if given:
+                raise SemwaveError("nothing is private: name parts with --hide or --keep, or a region with --mask")
+            return None, None
+        if self.mask and (self.hide or self.keep):
+            raise SemwaveError("--mask goes without --hide and --keep; paint the parts white in the mask as well")
+        if self.mask and self.how not in (None, Mode.strict):
+            raise SemwaveError(
+                f"--mask needs --privacy strict: {self.how} changes the codes of parts, not a region of pixels"
+            )
+        privacy = Privacy(_parts(self.hide), _parts(self.keep), seed=seed, **given)
+        if self.mask is None:
+            return privacy, None
+        from semwave.privacy.photo import read_mask
+
+        return privacy, read_mask(self.mask)
+
+
+NOTHING = Private()
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` with the options of :class:`Private` in place of its parameter ``private``."""
+    options = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in inspect.signature(Private).parameters.values()
+    ]
+    own = inspect.signature(command)
+    others = [parameter for parameter in own.parameters.values() if parameter.name != "private"]
+
+    def with_private(*arguments: Any, **given: Any) -> None:
+        private = Private(**{option.name: given.pop(option.name) for option in options})
+        command(*arguments, **given, private=private)
+
+    functools.update_wrapper(with_private, command)
+    with_private.__annotations__ = {parameter.name: parameter.annotation for parameter in (*others, *options)}
+    with_private.__dict__["__signature__"] = own.replace(parameters=[*others, *options])
+    return with_private
 
 
 def _parts(options: list[str] | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from semwave.apps.training import (
     Seed,
     Steps,
     Weights,
+    folder,
     generated_faces,
     show_scores,
 )
@@ -81,7 +82,7 @@ def semantic_stylegan(
 
 def deep_jscc(
     data: Data,
-    weights: Annotated[Path, typer.Option(help="Folder that a file for every k is written to.")],
+    weights: Annotated[Path, typer.Option(help="Folder that a file for every k is written to.", callback=folder)],
     runs: Runs = Path("runs"),
     k: Annotated[list[int] | None, typer.Option(help="Real symbols at 512 px that it has (default: all).")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps a round.")] = 6000, batch: Batch = 16,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError
 from semwave.zoo import (
     CONFIG,
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
     from semwave.model import FaceModel
 
 Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
-Weights = Annotated[Path, typer.Option(help="Folder of the model's weights and its model.json, read and written.")]
-Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and generated faces.")]
+
+
+def folder(path: Path) -> Path:
+    """``path``, which a training writes to. Raises :class:`SemwaveError` if it is there and is no folder."""
+    check_outputs((), folders=[path])
+    return path
+
+
+Weights = Annotated[
+    Path, typer.Option(help="Folder of the model's weights and its model.json, read and written.", callback=folder)
+]
+Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and generated faces.", callback=folder)]
 Lpips = Annotated[
     Path | None,
     typer.Option("--lpips-weights", envvar="SEMWAVE_LPIPS_WEIGHTS", help="Folder of the LPIPS weights."),

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semwave.baselines.facts import DEEP_JSCC, IDEAL, SEMWAVE, SEPARATION, Facts
-from semwave.evaluation.groups import Curve, curves, first, fitted, mean, swept
+from semwave.evaluation.groups import Curve, curves, figure_name, first, fitted, mean, swept, titles
 from semwave.evaluation.store import Row
 from semwave.pictures import files
 from semwave.zoo import CODES
@@ -31,17 +31,17 @@ WIDTH = 128
 
 
 def draw_curves(rows: list[Row], folder: Path) -> list[Path]:
-    """Fig. 3 (PSNR over SNR), Fig. 4 (LPIPS over SNR), each for both channels, and Fig. 5 (both over k / n)."""
+    """Fig. 3 (PSNR over SNR), Fig. 4 (LPIPS over SNR), each for every channel, and Fig. 5 (both over k / n)."""
     written = []
     for number, metric in ((3, "psnr_db"), (4, "lpips_alex")):
-        for channel in ("awgn", "rayleigh"):
+        for channel, title in titles(rows).items():
             by_scheme = curves(rows, channel)
             if by_scheme:
                 figure = Figure(figsize=(8, 5), layout="constrained")
                 axes = figure.subplots()
                 _over_snr(axes, by_scheme, metric)
-                axes.set_title("AWGN" if channel == "awgn" else "Rayleigh block fading")
-                written += write(figure, folder / f"figure-{number}{'' if channel == 'awgn' else '-rayleigh'}")
+                axes.set_title(title)
+                written += write(figure, folder / figure_name(number, channel))
     if swept(rows, FIGURE_5_SNR_DB) or fitted(rows):
         figure = Figure(figsize=(11, 4.6), layout="constrained")
         both = figure.subplots(1, 2)

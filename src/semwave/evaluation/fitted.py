@@ -26,14 +26,14 @@ from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
 from semwave.latent.space import used_coordinates
 from semwave.model import FaceModel, load_face_model
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import track
 from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT
 from semwave.pictures.photos import Photo, find_photos
 from semwave.training.codec import SNR_DB, code_metric, coordinates_of, draw_k, draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures
-from semwave.training.faces import compose, save_tensors, to_bytes
+from semwave.training.faces import compose, to_bytes
 from semwave.training.flow import CODE_NOISE
 from semwave.training.loop import Schedule, fit
 from semwave.zoo import CODES, config_of, weights_digest
@@ -90,7 +90,7 @@ def sources(name: str, data: Path, folder: Path, seed: int) -> dict[bool, Source
     digest = file_digest(listing) if listing.is_file() else "generated"
     path = folder / f"source-{name}-{weights_digest(name, (CODES,))}-{digest}-{seed}.pt"
     if not path.is_file():
-        save_tensors(_measured(model, find_photos([listing]) if listing.is_file() else [], seed), path)
+        write_torch(path, _measured(model, find_photos([listing]) if listing.is_file() else [], seed))
     kept = read_torch(path, "delete it, and it is made again")
     photos, layout = int(kept["photos"]), model.config.layout
     return {

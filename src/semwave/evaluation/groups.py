@@ -59,3 +59,19 @@ def mean(rows: Iterable[Row], metric: str) -> float:
 def share(rows: list[Row], outcome: str) -> float:
     """Share of ``rows`` with this outcome."""
     return sum(row.outcome == outcome for row in rows) / len(rows)
+
+
+def titles(rows: list[Row]) -> dict[str, str]:
+    """The channels of ``rows``, AWGN and Rayleigh first, by what they are called."""
+    known = {"awgn": "AWGN", "rayleigh": "Rayleigh block fading"}
+    there = {row.channel for row in rows}
+    return {
+        channel: known.get(channel) or channel.upper().replace("-KNOWN-H", ", h known").replace("NS", " ns")
+        for channel in (*known, *sorted(there - known.keys()))
+        if channel in there
+    }
+
+
+def figure_name(number: int, channel: str) -> str:
+    """The name of the file of a figure for ``channel``."""
+    return f"figure-{number}" if channel == "awgn" else f"figure-{number}-{channel}"

@@ -6,7 +6,7 @@ data folder -> fitted codecs -> every scheme on every photo -> rows.csv
 """
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semwave import model as models
 from semwave.air.channels import CHANNELS
+from semwave.air.transports import ECHOES, KNOWN_H, SAMPLED
 from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.errors import SemwaveError
 from semwave.evaluation import fitted
@@ -70,10 +71,15 @@ def evaluate(
         SemwaveError: a scheme or the data cannot be had, or no photo can be read.
     """
     named = [(find_scheme(name), name) for name in names if name != PAPER]
-    jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name)]
+    asked = tuple(channel for channel in over or () if channel in SAMPLED)
+    jobs = [Job(scheme, channel, _snrs_db(name)) for scheme, name in named for channel in channels(name, asked)]
     if PAPER in names:
         jobs = _paper_jobs(data, out / "fitted", seed) + jobs
     jobs = [job for job in jobs if over is None or job.channel in over]
+    if not jobs:
+        raise SemwaveError(
+            f"none of these schemes is measured over {', '.join(over or ())}; docs/evaluation.md says which"
+        )
     rows, failures = Measuring(out / "measured", seed, lpips, align_faces, engine=engine, known=known)(
         jobs, photos, console
     )
@@ -109,8 +115,35 @@ def check_scheme(name: str) -> None:
 
 def check_channel(name: str) -> None:
     """Raises :class:`SemwaveError` for a channel over which nothing is measured."""
-    if name not in CHANNELS:
-        raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {', '.join(CHANNELS)}")
+    if name not in (*CHANNELS, *SAMPLED):
+        there_are = ", ".join((*CHANNELS, *ECHOES))
+        raise SemwaveError(f"unknown channel '{name}'; schemes are measured over {there_are}, and these with {KNOWN_H}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What :func:`evaluate` keeps of a run beside its rows: conditions, gaps to the limit, and pictures by their names,
+    each as sent and then as it arrived: (scheme, SNR, file)."""
+
+    conditions: dict[str, str]
+    limit: list[Gap]
+    pictures: dict[str, list[tuple[str, float, str]]]
+
+
+def read_run(path: Path) -> Run:
+    """The run in ``path``. Raises :class:`SemwaveError` if it holds something else."""
+    value = files.read_json(path)
+    try:
+        pictures = {
+            name: [(str(scheme), float(snr_db), str(file)) for scheme, snr_db, file in listed]
+            for name, listed in value["pictures"].items()
+        }
+        if not all(pictures.values()):
+            raise ValueError("a picture that was not sent")
+        conditions = {str(name): str(said) for name, said in value["conditions"].items()}
+        return Run(conditions, [files.structured(Gap, gap, str(path)) for gap in value["limit"]], pictures)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        raise SemwaveError(f"{path}: does not hold a run; 'semwave evaluate' writes it again") from None
 
 
 def draw(out: Path, report: Path) -> list[Path]:
@@ -121,22 +154,16 @@ def draw(out: Path, report: Path) -> list[Path]:
     Raises:
         SemwaveError: ``out`` holds no measurements.
     """
-    rows, run = read_csv(out / ROWS), files.read_json(out / RUN)
+    rows, run = read_csv(out / ROWS), read_run(out / RUN)
     folder = report.with_suffix("")
     curves = draw_curves(rows, folder)
     matrices = []
-    try:
-        for name, listed in run["pictures"].items():
-            sent, *received = (images.read_image(out / path) for *_, path in listed)
-            named = {
-                (scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)
-            }
+    for name, listed in run.pictures.items():
+        sent, *received = (images.read_image(out / path) for *_, path in listed)
+        named = {(scheme, snr_db): picture for (scheme, snr_db, _), picture in zip(listed[1:], received, strict=True)}
+        if named:  # over AWGN alone
             matrices += draw_matrix(sent, named, folder / f"pictures-{name}")
-        found = [Gap(**gap) for gap in run["limit"]]
-        conditions = {str(name): str(value) for name, value in run["conditions"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise SemwaveError(f"{out / RUN}: does not hold a run; 'semwave evaluate' writes it again") from None
-    lines = results(rows, found, conditions, curves, matrices, report.parent)
+    lines = results(rows, list(run.limit), run.conditions, curves, matrices, report.parent)
     files.write_text(report, "\n".join([*lines, ""]))
     write_csv(folder / ROWS, rows)
     return [report, folder / ROWS, *curves, *matrices]

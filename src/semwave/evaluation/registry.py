@@ -61,9 +61,10 @@ AWGN_ALONE = {*SWEPT, *CODES_ALONE, *HELD, *IDEAL}
 """Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures."""
 
 
-def channels(name: str) -> tuple[str, ...]:
-    """The channels over which the scheme called ``name`` is measured."""
-    return ("awgn",) if name in AWGN_ALONE else tuple(CHANNELS)
+def channels(name: str, sampled: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The channels over which the scheme called ``name`` is measured; where it can be, by a modem over ``sampled``
+    too."""
+    return ("awgn", *(() if name in IDEAL else sampled)) if name in AWGN_ALONE else (*CHANNELS, *sampled)
 
 
 def find_scheme(name: str) -> Scheme:

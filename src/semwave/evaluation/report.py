@@ -9,7 +9,7 @@ import numpy as np
 from semwave.air.ratio import ratio_text
 from semwave.evaluation.claims import WHOLE, claims
 from semwave.evaluation.figures import FIGURE_5_SNR_DB
-from semwave.evaluation.groups import Curve, curves, first, fitted, mean, share, swept
+from semwave.evaluation.groups import Curve, curves, figure_name, first, fitted, mean, share, swept, titles
 from semwave.evaluation.limit import Gap
 from semwave.evaluation.run import SIZE
 from semwave.evaluation.store import Row
@@ -39,12 +39,12 @@ def results(
     yield "| --- | --- | --- |"
     yield from (f"| {c.text} | {c.measured} | {'yes' if c.holds else '**no**'} |" for c in claims(rows))
     shown = {path.stem: path.relative_to(beside).as_posix() for path in figures if path.suffix == ".png"}
-    for channel, title in (("awgn", "AWGN"), ("rayleigh", "Rayleigh block fading")):
+    for channel, title in titles(rows).items():
         if by_scheme := curves(rows, channel):
             yield ""
             yield f"## {title}"
             for number, metric in ((3, "PSNR"), (4, "LPIPS")):
-                stem = f"figure-{number}{'' if channel == 'awgn' else '-rayleigh'}"
+                stem = figure_name(number, channel)
                 if stem in shown:
                     yield ""
                     yield f"![Fig. {number}: {metric} over SNR, {title}]({shown[stem]})"

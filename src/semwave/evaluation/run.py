@@ -17,8 +17,10 @@ from torch import Tensor
 
 from semwave.air.channels import channel_class
 from semwave.air.link import Link
+from semwave.air.ofdm.header import VERSION as FRAME_VERSION
 from semwave.air.ratio import snr_text
 from semwave.air.seeds import noise_generator
+from semwave.air.transports import CONDITIONS, SAMPLED, AirLink
 from semwave.errors import SemwaveError, printable
 from semwave.evaluation.scheme import Scheme, deliver, facts_of
 from semwave.evaluation.store import COLUMNS, Row, RowStore, digest
@@ -197,7 +199,8 @@ class Measuring:
     def _key(self, job: Job, photo: Photo) -> str:
         seed, _, align_faces, size = self.settings
         of_job = job.scheme.name, job.channel, job.scheme.key, job.snrs_db
-        told = digest(*of_job, seed, align_faces, size, photo.name, file_digest(photo.path), COLUMNS)
+        link = (CONDITIONS, FRAME_VERSION) if job.channel in SAMPLED else ()
+        told = digest(*of_job, *link, seed, align_faces, size, photo.name, file_digest(photo.path), COLUMNS)
         return f"{printable(photo.name)}-{told}"
 
 
@@ -207,7 +210,8 @@ def link_for(channel: str, snr_db: float, seed: int, name: str) -> Link:
     Raises:
         SemwaveError: an unknown channel, or an SNR out of range.
     """
-    return Link(channel_class(channel), snr_db, noise_generator(seed, name))
+    random = noise_generator(seed, name)
+    return AirLink(channel, snr_db, random) if channel in SAMPLED else Link(channel_class(channel), snr_db, random)
 
 
 def received_pictures(

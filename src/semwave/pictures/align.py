@@ -1,24 +1,23 @@
 """From any photo to the upright square crop of a face in it, framed as CelebA-HQ and FFHQ are.
 
 photo -> face boxes (HOG detector; on the photo turned by 45, 90 ... degrees where it finds none; a CNN, by whose faces
-         landmarks are tried at every turn; the HOG detector again on all of a large photo)
+         landmarks are tried at every turn; the HOG detector again on all of a large photo; the CNN on the photo turned
+         by quarters)
       -> 68 landmarks -> frame -> both again, on the face drawn upright -> frame -> crop
 
 The second look refuses what only resembled a face, and makes the crop nearly independent of the face's size and
 rotation in the photo.
 """
 
-import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from semwave.errors import SemwaveError
+from semwave.pictures.detectors import cnn_detector, dlib_module, hog_detector, landmark_predictor
 from semwave.pictures.frame import MIRRORED, Frame, between, crop, frame_of, in_frame
 
 __all__ = ["Choice", "Frame", "align", "choose_face", "crop", "find_faces", "find_frame", "frame_of", "in_frame"]
@@ -29,7 +28,7 @@ NOT_FOUND = "no face found; give a photo with a face seen from the front, in foc
 # at any turn, and, where nothing was found, for small faces in large photos.
 DETECTION_SIDES = (640, 1280, 2560)
 TURNED_SIDES = (640, 1280)
-LAST_SIDE = 5120
+LAST_SIDE = 6144
 TURNS = (45, 315, 90, 270, 135, 225, 180)
 # The same for the CNN, and the shortest side that it takes.
 CNN_SIDE = 512
@@ -116,7 +115,13 @@ def choose_face(image: np.ndarray, number: int | None = None) -> Choice:
 def find_faces(image: np.ndarray) -> list[Frame]:
     """Frames of the faces in ``image``, uint8 (H, W, 3), the largest first, before the second look; none if there are
     none. Faces much smaller than the ones found are not looked for."""
-    ways: list[Callable[[np.ndarray], list[Frame] | None]] = [find_upright, _find_turned, _find_by_cnn, _find_small]
+    ways: list[Callable[[np.ndarray], list[Frame] | None]] = [
+        find_upright,
+        _find_turned,
+        _find_by_cnn,
+        _find_lying,
+        _find_small,
+    ]
     for way in ways:
         if found := way(image):
             return _apart(found)
@@ -161,7 +166,7 @@ def find_upright(image: np.ndarray, every: bool = False, sides: Iterable[int] = 
     longest, sure = max(image.shape[:2]), []
     for side in sides:
         scale = min(side / longest, 2)
-        found = _hog_detector()(_scaled(image, scale), 0)
+        found = hog_detector()(_scaled(image, scale), 0)
         sure += _confirmed(image, [frame_of(_landmarks(image, _grown(box, 1 / scale))) for box in found])
         largest = max((frame.side * scale for frame in sure), default=0.0)
         if (largest > COMPARABLE and not every) or side >= 2 * longest:
@@ -187,7 +192,7 @@ def _find_turned(image: np.ndarray) -> list[Frame]:
             sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
             back = np.array([[cosine, -sine], [sine, cosine]])
             middle, origin = np.array(turned.shape[1::-1]) / 2, np.array(small.size) / 2
-            for box in _hog_detector()(turned, 0):
+            for box in hog_detector()(turned, 0):
                 there = frame_of(_landmarks(turned, box))
                 centre = (back @ (there.centre - middle) + origin) / scale
                 found.append(Frame(centre, back @ there.half / scale))
@@ -203,7 +208,7 @@ def _find_turned(image: np.ndarray) -> list[Frame]:
 
 def upright_score(image: np.ndarray, frame: Frame) -> float:
     """The detector's score for a face where it lies in ``frame``; minus infinity if it sees none there."""
-    found, scores, _ = _hog_detector().run(crop(image, frame, LOOK_SIZE), 0, CONFIRMED)
+    found, scores, _ = hog_detector().run(crop(image, frame, LOOK_SIZE), 0, CONFIRMED)
     expected = LOOK_SIZE * np.array(LOOK_BOX)
     side = expected[2] - expected[0]
     edges = [[box.left(), box.top(), box.right(), box.bottom()] for box in found]
@@ -219,7 +224,7 @@ def _find_by_cnn(image: np.ndarray) -> list[Frame]:
     missing = [max(CNN_LEAST - length, 0) for length in pixels.shape[:2]]
     pixels = np.pad(pixels, [(0, missing[0]), (0, missing[1]), (0, 0)])
     frames = []
-    for found in _cnn_detector()(pixels, 0):
+    for found in cnn_detector()(pixels, 0):
         steadiness = [
             (_unsteadiness(image, frame) - limit, i, frame)
             for i, (frame, limit) in enumerate(_tries(image, found.rect, scale))
@@ -227,6 +232,18 @@ def _find_by_cnn(image: np.ndarray) -> list[Frame]:
         if steadiness and min(steadiness)[0] < 0:
             frames.append(min(steadiness)[2])
     return frames
+
+
+def _find_lying(image: np.ndarray) -> list[Frame]:
+    """The same on the photo turned by quarters: the CNN misses covered faces that lie on their side."""
+    for quarters in (1, 3, 2):
+        turned = np.ascontiguousarray(np.rot90(image, quarters))
+        back = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), quarters)
+        middle, origin = np.array(turned.shape[1::-1]) / 2, np.array(image.shape[1::-1]) / 2
+        found = [frame for frame in _find_by_cnn(turned) if _unsteadiness(turned, frame) < STEADY_TURNED]
+        if found:
+            return [Frame(back @ (frame.centre - middle) + origin, back @ frame.half) for frame in found]
+    return []
 
 
 def _tries(image: np.ndarray, box: Any, scale: float) -> list[tuple[Frame, float]]:
@@ -262,38 +279,3 @@ def _grown(box: Any, scale: float) -> Any:
 def _landmarks(image: np.ndarray, box: Any) -> np.ndarray:
     parts = landmark_predictor()(image, box).parts()
     return np.array([(part.x + 0.5, part.y + 0.5) for part in parts])
-
-
-def dlib_module() -> Any:
-    """The dlib package. Raises :class:`SemwaveError` where it is not installed."""
-    try:
-        import dlib
-    except ImportError:
-        raise SemwaveError("dlib is not installed; install it with: pip install dlib-bin") from None
-    return dlib
-
-
-def dlib_weights(name: str) -> str:
-    """Path of a network's weights that face_recognition_models carries. Raises :class:`SemwaveError` without them."""
-    # The package itself imports pkg_resources, which is no longer everywhere: only its files are used.
-    package = importlib.util.find_spec("face_recognition_models")
-    path = Path(package.origin).parent / "models" / name if package and package.origin else None
-    if path is None or not path.is_file():
-        raise SemwaveError("the face detector has no weights; run: pip install face_recognition_models")
-    return str(path)
-
-
-@cache
-def _hog_detector() -> Any:
-    return dlib_module().get_frontal_face_detector()
-
-
-@cache
-def _cnn_detector() -> Any:
-    return dlib_module().cnn_face_detection_model_v1(dlib_weights("mmod_human_face_detector.dat"))
-
-
-@cache
-def landmark_predictor() -> Any:
-    """dlib's predictor of 68 landmarks."""
-    return dlib_module().shape_predictor(dlib_weights("shape_predictor_68_face_landmarks.dat"))

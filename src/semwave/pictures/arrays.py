@@ -122,6 +122,27 @@ def read_torch(path: Path | str, what: str) -> Any:
         raise SemwaveError(f"{path}: is damaged, or no file of tensors; {what}") from None
 
 
+def write_torch(path: Path, value: Any) -> None:
+    """Write ``value`` as a file of PyTorch, making its folder: whole or not at all, but piece by piece, because
+    checkpoints are large.
+
+    Raises:
+        SemwaveError: the place cannot be written to.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                torch.save(value, file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch says by the latter that a file could not be written
+        reason = getattr(error, "strerror", None) or "is the disk full?"
+        raise SemwaveError(f"{path}: cannot be written ({reason}); choose another place") from None
+
+
 def check_finite(path: Path | str, tensors: dict[str, Tensor]) -> None:
     """Raises :class:`SemwaveError` for weights of ``path`` that are not finite numbers."""
     for name, tensor in tensors.items():

@@ -190,7 +190,7 @@ def structured(kind: type[Made], value: Any, where: str) -> Made:
     """
     try:
         return _converted(kind, value, "")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SemwaveError(f"{where}: {error}") from None
 
 

@@ -11,13 +11,13 @@ from torch.nn import functional
 from semwave.air.iq import checked_snr, noise_power
 from semwave.coding.flow import CodeFlow, IdentityFlow
 from semwave.model import FaceModel
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, SKETCH, resized
 from semwave.pictures.metrics import LPIPS
 from semwave.training.data import Photos, augment, pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
-from semwave.training.faces import batch_of, save_tensors
+from semwave.training.faces import batch_of
 from semwave.training.loop import Schedule, fit
 from semwave.zoo import LOWEST_K
 
@@ -69,7 +69,7 @@ def coordinates_of(model: FaceModel, images: Tensor, batch: int = 16) -> Tensor:
 def photo_codes(model: FaceModel, images: Tensor, path: Path) -> Tensor:
     """What :func:`coordinates_of` gives of ``images``, fp16; kept in ``path`` and read from there the next time."""
     if not path.exists():
-        save_tensors(coordinates_of(model, images).half(), path)
+        write_torch(path, coordinates_of(model, images).half())
     return read_torch(path, "delete it, and it is made again")
 
 

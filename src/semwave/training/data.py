@@ -1,6 +1,7 @@
 """Photographs with part labels, in memory or on the disk, and their augmentation."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def map_photos(data: Path, split: str, size: int, cache: Path) -> Photos:
         path = cache / f"{about}-{name}.npy"
         if not path.exists():
             partial = path.with_suffix(".partial")
-            np.lib.format.open_memmap(partial, "w+", np.uint8, shape)[:] = blank
+            mapping = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+            if hasattr(os, "posix_fallocate"):  # or a full disk would end the process, without a word
+                with partial.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
+            mapping[:] = blank
             partial.replace(path)
         return np.lib.format.open_memmap(path, "r+")
 

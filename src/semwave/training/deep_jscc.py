@@ -16,13 +16,13 @@ from semwave.baselines.deep_jscc import DeepJSCC
 from semwave.generators.weights import write_weights
 from semwave.model import FaceModel
 from semwave.pictures import files
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import track
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import find_photos
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures, to_float
-from semwave.training.faces import save_tensors, to_bytes
+from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule, fit
 
 SIZE = 512
@@ -49,7 +49,7 @@ def draw_faces(model: FaceModel, coordinates: Tensor, path: Path, batch: int = 4
         with torch.autocast("cpu", torch.bfloat16):
             drawn.append(to_bytes(model.generate(model.space.codes(rows), SIZE).image.float().clamp(-1, 1)))
     faces = torch.cat(drawn)
-    save_tensors(faces, path)
+    write_torch(path, faces)
     return faces
 
 

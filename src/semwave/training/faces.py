@@ -13,7 +13,7 @@ from semwave.inversion.parser import FaceParser
 from semwave.latent.layout import BASE_CODES, MASK_CODE
 from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import track
 from semwave.pictures.images import INPUT, SKETCH
 from semwave.training.data import to_float
@@ -57,7 +57,7 @@ def make_plain(
         rows["images"].append(to_bytes(image))
         rows["styles"].append(styles)
     plain = {name: torch.cat(parts) for name, parts in rows.items()}
-    save_tensors(plain, path)
+    write_torch(path, plain)
     return plain
 
 
@@ -87,21 +87,13 @@ def make_faces(
         "images": torch.cat([plain["images"], *images]),
         "coordinates": space.coordinates(torch.cat([codes, composed])).half(),
     }
-    save_tensors(faces, path)
+    write_torch(path, faces)
     return faces
 
 
 def to_bytes(images: Tensor) -> Tensor:
     """Pictures in [-1, 1] as uint8."""
     return ((images + 1) * 127.5).round().to(torch.uint8)
-
-
-def save_tensors(what: Tensor | dict[str, Tensor], path: Path) -> None:
-    """Write ``what`` to ``path`` whole or not at all, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(what, partial)
-    partial.replace(path)
 
 
 def batch_of(faces: dict[str, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:

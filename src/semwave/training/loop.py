@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from semwave.errors import SemwaveError
 from semwave.generators.memory import keep_freed_memory
 from semwave.pictures.arrays import check_finite as check_finite_weights
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import plain_console
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -85,7 +85,6 @@ def iterate(
     that a resumed run gives the same state as one without interruption. ``run`` receives ``checkpoint.pt`` and
     ``log.jsonl``.
     """
-    run.mkdir(parents=True, exist_ok=True)
     checkpoint, first = run / "checkpoint.pt", 0
     if checkpoint.exists():
         saved = read_torch(checkpoint, "delete it to start anew")
@@ -115,15 +114,20 @@ def iterate(
             if accelerator.is_main_process and (step % 10 == 0 or last):
                 row = {name: round(float(term.detach()), 6) for name, term in terms.items()}
                 note = " ".join(f"{name} {value:.4f}" for name, value in row.items())
-                with (run / "log.jsonl").open("a") as log:
-                    seconds = round(time.perf_counter() - started, 1)
-                    log.write(json.dumps({"step": step, "seconds": seconds, **row}) + "\n")
+                _log(run / "log.jsonl", {"step": step, "seconds": round(time.perf_counter() - started, 1), **row})
                 progress.update(task, note=note)
             if accelerator.is_main_process and ((step + 1) % schedule.checkpoint_every == 0 or last):
-                partial = checkpoint.with_suffix(".partial")
-                torch.save({name: part.state_dict() for name, part in state.items()} | {"step": step + 1}, partial)
-                partial.replace(checkpoint)
+                write_torch(checkpoint, {name: part.state_dict() for name, part in state.items()} | {"step": step + 1})
             progress.advance(task)
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as log:
+            log.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise SemwaveError(f"{path}: cannot be written ({error.strerror}); choose another --runs") from None
 
 
 def check_finite(loss: Tensor, run: Path, step: int) -> None:

@@ -19,13 +19,13 @@ from semwave.air.iq import noise_power
 from semwave.coding.plan import Plan
 from semwave.coding.residual import FULL, LUMA_FREQUENCIES, Residual, enlarged
 from semwave.model import FaceModel
-from semwave.pictures.arrays import read_torch
+from semwave.pictures.arrays import read_torch, write_torch
 from semwave.pictures.console import track
 from semwave.pictures.metrics import LPIPS
 from semwave.training.codec import draw_k, draw_snr_db
 from semwave.training.data import pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
-from semwave.training.faces import save_tensors, to_bytes
+from semwave.training.faces import to_bytes
 from semwave.training.loop import Schedule, fit
 from semwave.zoo import LOWEST_K
 
@@ -104,7 +104,7 @@ def arrived_pictures(
         rows.append((to_bytes(picture.clamp(-1, 1)), model.sketch(codes).half(), sketch.half(), *numbers))
     names = ("drawn", "base", "sketch", "k", "snr_db", "seed")
     found = dict(zip(names, map(torch.cat, zip(*rows, strict=True)), strict=True))
-    save_tensors(found, path)
+    write_torch(path, found)
     return found
 
 

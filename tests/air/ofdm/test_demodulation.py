@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from semwave.air.ofdm import demodulation
 from semwave.air.ofdm.demodulation import BROKEN_HEADER, TRUNCATED, Demodulator, Reception
 from semwave.air.ofdm.detection import Detector
 from semwave.air.ofdm.frame import modulate
@@ -89,6 +90,18 @@ def test_fading_that_moves_is_followed():
     result = received(channel(modulate(numerology, sent, HEADER)), numerology)
     assert result.snr_db == pytest.approx(-10 * np.log10(error(result, sent)), abs=1)
     assert error(result, sent) < 0.03
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.7, 1.4, 9.0])
+def test_a_header_is_read_though_its_offset_was_not_found_at_once(wrong, monkeypatch):
+    numerology = NUMEROLOGIES[64]
+    samples = SampleChannel(3.0, 100.0, offset=0.011, seed=1, amplitude=1)(modulate(numerology, symbols(), HEADER))
+    (found,) = Detector(numerology)(samples)
+    right = demodulation.phase_slope
+    # In two steps so many radians wrong over the header of 320 samples.
+    monkeypatch.setattr(demodulation, "phase_slope", lambda *given: right(*given) + wrong / 2 / 320)
+    refused = Demodulator(numerology, lambda header: f"number {header.number}")(samples, found)
+    assert refused.why == "number 9"
 
 
 def test_what_is_no_frame_for_us_is_refused_with_a_reason():

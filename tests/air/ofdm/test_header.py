@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave import SemwaveError
-from semwave.air.ofdm.header import BITS, FrameHeader, header_cells, read_bits, read_header_cells
+from semwave.air.ofdm.header import BITS, FrameHeader, header_cells, read_bits, read_headers
 from semwave.air.ofdm.numerology import NUMEROLOGIES
 from semwave.types import Header
 from semwave.zoo import LAYERS
@@ -56,21 +56,25 @@ def test_a_header_is_read_at_minus_two_decibels(carriers):
     right = 0
     for _ in range(20):
         drawn = random.normal(size=(2, len(cells))) * np.sqrt(noise / 2)
-        right += read_header_cells(cells + drawn[0] + 1j * drawn[1], np.full(len(cells), noise)) == HEADER
+        right += read_headers((cells + drawn[0] + 1j * drawn[1])[None], np.full((1, len(cells)), noise)) == [HEADER]
     assert right >= 19
 
 
 def test_noise_is_no_header():
     random = np.random.default_rng(1)
-    for _ in range(100):
-        noise = random.normal(size=(2, 192))
-        assert read_header_cells(noise[0] + 1j * noise[1], np.ones(192)) is None
-    assert read_header_cells(np.full(192, np.nan), np.ones(192)) is None
+    noise = random.normal(size=(2, 500, 192))
+    assert read_headers(noise[0] + 1j * noise[1], np.ones((500, 192))) == [None] * 500
+    assert read_headers(np.full((1, 192), np.nan), np.ones((1, 192))) == [None]
+
+
+def test_every_row_is_read_for_itself():
+    cells = np.stack([header_cells(HEADER, NUMEROLOGIES[64]), np.zeros(192)])
+    assert read_headers(cells, np.ones(cells.shape)) == [HEADER, None]
 
 
 def test_global_random_state_is_left_alone():
     before = torch.get_rng_state()
-    read_header_cells(header_cells(HEADER, NUMEROLOGIES[64]), np.ones(192))
+    read_headers(header_cells(HEADER, NUMEROLOGIES[64])[None], np.ones((1, 192)))
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -15,11 +15,13 @@ from semwave.air.ofdm.detection import Candidate
 from semwave.air.ofdm.equaliser import LEAST_NOISE, equalise, interfered, nonzero
 from semwave.air.ofdm.estimation import ChannelEstimator, moving_gain, phase_slope
 from semwave.air.ofdm.frame import known_cells
-from semwave.air.ofdm.header import FrameHeader, read_header_cells
+from semwave.air.ofdm.header import FrameHeader, read_headers
 from semwave.air.ofdm.numerology import REPETITIONS, Numerology
 
 TRUNCATED, BROKEN_HEADER = "truncated", "broken header"
 MOST_ITERATIONS, LEAST_ITERATIONS, GAIN_ITERATIONS = 16, 4, 3
+OFFSETS = np.array([0.0, 0.7, -0.7, 1.4, -1.4])
+"""Radians over the header by which the carrier offset may be wrong."""
 SETTLED = 0.03
 """Radians by which the clock may still turn the outermost cell when it is left alone."""
 CLOCK_DEVIATION, LARGEST_CLOCK = 3e-5, 3e-4
@@ -161,22 +163,38 @@ class Demodulator:
     def _read_header(
         self, segment: _Segment, start: int, offset: float, noise: float
     ) -> tuple[FrameHeader | None, np.ndarray, np.ndarray, float, float]:
+        """The header, channel and error of it, carrier offset, noise. Where the offset was not found well enough for
+        the header, it is tried with others, of which its checksums choose."""
         numerology, rows = self.numerology, self.numerology.header_symbols
-        gain, pilots = numerology.preamble_gain, numerology.is_pilot
-        weight = np.full(len(numerology.used), REPETITIONS * gain**2)
-        times = np.r_[self._preamble_times, self._times(rows)]
-        for last in (False, False, True):
-            matched = segment.preamble(start, offset) * numerology.preamble_cells.conj() * gain
-            cells = segment.symbols(start, rows, offset)
-            response, error, _ = self._channel(matched.sum(0), weight, noise)
-            if last:
-                break
+        pilots, times = numerology.is_pilot, np.r_[self._preamble_times, self._times(rows)]
+        refined = offset
+        for _ in range(2):
+            matched, response, _ = self._preamble_channel(segment, start, refined, noise)
+            cells = segment.symbols(start, rows, refined)
             heard = cells[:, pilots] * numerology.pilot_values[:rows]
             values = np.r_[matched @ response.conj(), heard @ response[pilots].conj()]
-            offset += phase_slope(times, values, np.pi / numerology.symbol) / (2 * np.pi)
-        wanted = (cells * response.conj())[:, ~pilots].ravel()
-        header = read_header_cells(wanted, np.tile(noise + error[~pilots], rows))
-        return header, response, error, offset, noise
+            refined += phase_slope(times, values, np.pi / numerology.symbol) / (2 * np.pi)
+        turn = 1 / (2 * np.pi * rows * numerology.symbol)
+        response, error = np.zeros(0), np.zeros(0)
+        for offsets in ([refined], [*(refined + turn * OFFSETS[1:]), *(offset + turn * OFFSETS)]):
+            tried = [self._preamble_channel(segment, start, each, noise)[1:] for each in offsets]
+            cells = np.stack([segment.symbols(start, rows, each)[:, ~pilots] for each in offsets])
+            channels, errors = (np.stack(each)[:, None, ~pilots] for each in zip(*tried, strict=True))
+            variances = np.broadcast_to(noise + errors, cells.shape)
+            wanted, variances = (each.reshape(len(offsets), -1) for each in (cells * channels.conj(), variances))
+            for each, (response, error), header in zip(offsets, tried, read_headers(wanted, variances), strict=True):
+                if header is not None:
+                    return header, response, error, each, noise
+        return None, response, error, refined, noise
+
+    def _preamble_channel(
+        self, segment: _Segment, start: int, offset: float, noise: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The preamble's cells, matched (2, used), the channel that they tell, and the variance of its error."""
+        numerology, gain = self.numerology, self.numerology.preamble_gain
+        matched = segment.preamble(start, offset) * numerology.preamble_cells.conj() * gain
+        response, error, _ = self._channel(matched.sum(0), np.full(len(numerology.used), REPETITIONS * gain**2), noise)
+        return matched, response, error
 
     def _times(self, rows: int) -> np.ndarray:
         numerology = self.numerology

@@ -8,6 +8,7 @@ that.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch
 from semwave.air.ofdm.numerology import HEADER_CELLS, LARGEST_K, SMALLEST_K, Numerology
 from semwave.air.sionna import kept_random_state, sionna
 from semwave.errors import SemwaveError
-from semwave.types import LARGEST_SIZE, Header, Model
+from semwave.types import LARGEST_SIZE, Header
 from semwave.zoo import LAYERS
 
 VERSION = 1
@@ -26,6 +27,30 @@ LIST_SIZE = 8
 NUMBERS = 2 ** WIDTHS["number"]
 _scrambling = 1 - 2 * np.random.RandomState(3).randint(0, 2, CODED_BITS)
 _order = np.random.RandomState(4).permutation(CODED_BITS)
+
+
+class Named(Protocol):
+    """Has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+class Maker(Protocol):
+    """What a frame says of who made its signal: the name of the model and the digest of its weights. A
+    :class:`semwave.types.Model` is one."""
+
+    @property
+    def config(self) -> Named:
+        """Has the name of the model."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names its weights: 12 hexadecimal digits."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ class FrameHeader:
             raise SemwaveError(f"a frame carries sizes that are powers of two, not {header.size}")
         return cls(model_bits(header.digest), header.k, header.layers, header.size, number % NUMBERS)
 
-    def restored(self, model: Model) -> Header:
+    def restored(self, model: Maker) -> Header:
         """The header of the signal, name and digest taken from ``model``, whose the frame is."""
         return Header(model.config.name, model.digest, self.k, self.layers, self.size)
 
@@ -116,19 +141,23 @@ def header_cells(header: FrameHeader, numerology: Numerology) -> np.ndarray:
     return np.resize(cells, numerology.header_symbols * numerology.data)
 
 
-def read_header_cells(matched: np.ndarray, noise: np.ndarray) -> FrameHeader | None:
-    """The header in ``matched``, conj(h) y of the header's cells, each with the noise power ``noise`` of its y; None
-    where the CRC of what is decoded does not hold."""
-    ratios = np.zeros(HEADER_CELLS, complex)
-    np.add.at(ratios, np.arange(len(matched)) % HEADER_CELLS, matched / noise)
-    soft = np.empty(CODED_BITS)
-    soft[_order] = 2 * np.sqrt(2) * np.stack([ratios.real, ratios.imag], 1).ravel()
+def read_headers(matched: np.ndarray, noise: np.ndarray) -> list[FrameHeader | None]:
+    """The headers in the rows of ``matched`` (rows, cells), conj(h) y of the header's cells, each with the noise power
+    ``noise`` of its y; None where the CRC of what is decoded does not hold."""
+    rows, count = matched.shape
+    padded = np.pad(matched / noise, ((0, 0), (0, -count % HEADER_CELLS)))
+    ratios = padded.reshape(rows, -1, HEADER_CELLS).sum(1)
+    soft = np.empty((rows, CODED_BITS))
+    soft[:, _order] = 2 * np.sqrt(2) * np.stack([ratios.real, ratios.imag], 2).reshape(rows, -1)
     soft = np.nan_to_num(np.clip(soft * _scrambling, -1e3, 1e3))
     _, decoder = _polar()
     with torch.no_grad():
         # Sionna's log-likelihood ratios are those of a one, ours of a plus, which is a zero.
-        bits, intact = decoder(torch.from_numpy(-soft).float()[None])
-    return read_bits(bits[0].numpy() > 0.5) if bool(intact.reshape(-1)[0]) else None
+        bits, intact = decoder(torch.from_numpy(-soft).float())
+    return [
+        read_bits(word > 0.5) if whole else None
+        for word, whole in zip(bits.numpy(), intact.reshape(-1).tolist(), strict=True)
+    ]
 
 
 def _crc(word: int) -> int:

@@ -73,6 +73,7 @@ def create_app(
         description="Photographs of faces as a few hundred real numbers over a noisy channel.",
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirection decodes the query as UTF-8, which it need not be
         lifespan=service.running,
         responses=FAILURES,
     )

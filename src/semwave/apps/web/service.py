@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from semwave import __version__
 from semwave.air.channels import CHANNELS
-from semwave.air.transports import SAMPLED
+from semwave.air.transports import ECHOES
 from semwave.apps.web import jobs
 from semwave.apps.web.asked import Example, Health, ModelAnswer, offered_ks
 from semwave.apps.web.places import Places, Rates
@@ -109,7 +109,7 @@ class Service:
             ks=list(offered_ks(self.config)),
             k=self.config.k,
             parts=list(self.config.layout.parts),
-            channels=[*CHANNELS, *SAMPLED],
+            channels=[*CHANNELS, *ECHOES],
             licence=self.config.licence,
             lpips=self.lpips,
         )

@@ -67,4 +67,4 @@ def _grouped(cells: list[str]) -> list[str]:
 
 
 def _band(number: float) -> str:
-    return next(name for end, name in BANDS if number < end)
+    return next((name for end, name in BANDS if number < end), BANDS[-1][1])  # a number of 400 digits is infinite

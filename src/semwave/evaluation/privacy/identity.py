@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from semwave.pictures.align import LOOK_BOX, LOOK_SIZE, dlib_module, dlib_weights, landmark_predictor
+from semwave.pictures.align import LOOK_BOX, LOOK_SIZE
+from semwave.pictures.detectors import dlib_module, dlib_weights, landmark_predictor
 
 SAME_PERSON = 0.6
 """Distance of two descriptors from which on the network takes them for two people."""
