@@ -76,7 +76,7 @@ def find_scheme(name: str) -> Scheme:
         return SCHEMES[name]()
     if ":" not in name:
         raise SemwaveError(f"unknown scheme '{name}'; the schemes are {', '.join(SCHEMES)}, or your own as module:Name")
-    scheme = made(name, "scheme")
+    scheme = made(name, f"scheme '{name}'")
     if not all(hasattr(scheme, part) for part in ("name", "key", "send")):
         raise SemwaveError(f"'{name}' is not a scheme: it needs name, key and send(image, link)")
     return scheme
