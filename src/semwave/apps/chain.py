@@ -8,6 +8,7 @@ import typer
 from semwave.apps import privacy
 from semwave.apps.options import (
     CodesOnly,
+    Engine,
     Face,
     Invert,
     Ks,
@@ -53,6 +54,7 @@ def send(
     perceptual: Annotated[bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE.")] = False,
     seed: Seed = 0,
     model: ModelName = DEFAULT,
+    engine: Engine = "torch",
     lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
@@ -72,6 +74,7 @@ def send(
     """
     from semwave.air.iq import checked_snr
     from semwave.apps.send import Sender, picture_names, send_photos, summary
+    from semwave.interop.engines import drawn_by
     from semwave.model import load_model
     from semwave.pictures.console import plain_console
     from semwave.pictures.photos import find_photos
@@ -93,7 +96,7 @@ def send(
     lpips, warning = chosen_lpips(lpips_weights)
     start, steps = chosen_start(invert, refine_steps)
     sender = Sender(
-        loaded,
+        drawn_by(loaded, engine),
         ks,
         snrs_db,
         channel=channel,
@@ -198,6 +201,7 @@ def receive(
     size: Annotated[
         int | None, typer.Option(help="Width and height of the picture in pixels (default: the photograph's).")
     ] = None,
+    engine: Engine = "torch",
 ) -> None:
     """Draw the picture that received symbols describe: the receiver alone.
 
@@ -205,6 +209,7 @@ def receive(
     must.
     """
     from semwave.air import files
+    from semwave.interop.engines import drawn_by
     from semwave.model import load_model
     from semwave.pictures import images
     from semwave.receiver import Receiver
@@ -237,7 +242,7 @@ def receive(
         # Before anything is drawn: a file may hold a thousand pictures' symbols.
         if len(soft.symbols) > 1:
             raise SemwaveError(f"{symbols}: holds {len(soft.symbols)} pictures; receive draws one")
-        picture = Receiver(loaded, size)(soft)
+        picture = Receiver(drawn_by(loaded, engine), size)(soft)
         if not soft.received.any():
             typer.echo(f"{printable(symbols)}: no symbol was received; the picture is the mean face", err=True)
     except SemwaveError as error:
