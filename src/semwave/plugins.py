@@ -44,8 +44,7 @@ class Register(dict[str, Entry], Generic[Entry]):
         point = _installed(self.group).get(name)
         if point is None:
             raise KeyError(name)
-        self[name] = entry = imported(point.value)
-        return entry
+        return imported(point.value)
 
     def names(self) -> Iterator[str]:
         """All names there are."""

@@ -70,13 +70,14 @@ def send(
 
     Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image.
     --ratio, --k and --snr may be given several times; each photo is then inverted once and sent with all. Pictures and
-    the report of an earlier run under the same names are replaced.
+    the report of an earlier run under the same names are replaced. A terminal shows the first comparison.
     """
     from semwave.air.iq import checked_snr
     from semwave.apps.send import Sender, picture_names, send_photos, summary
     from semwave.interop.engines import drawn_by
     from semwave.model import load_model
-    from semwave.pictures.console import plain_console
+    from semwave.pictures.console import plain_console, show
+    from semwave.pictures.images import read_image
     from semwave.pictures.photos import find_photos
 
     private, masked = privacy.chosen(hide, keep, mask, how, lambda1, lambda2, seed, knowledge)
@@ -121,6 +122,10 @@ def send(
         console.print(summary(rows))
         where = f"report: {printable(report)}"
         console.print(where if no_pictures else f"pictures: {printable(out)}, {where}", soft_wrap=True)
+        if not no_pictures:
+            arrived = next(photo for photo in found if printable(photo.path.name) == rows[0]["photo"])
+            comparison = out / picture_names([arrived], ks, snrs_db)[1]
+            show(console, read_image(comparison))
         if replaced:
             notes.append(f"{printable(replaced[0].parent)}: {len(replaced)} files of an earlier run were replaced")
     for note in notes:
