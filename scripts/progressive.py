@@ -18,7 +18,7 @@ from semwave.model import load_model
 from semwave.pictures.files import write_bytes
 from semwave.pictures.images import to_uint8
 
-K, SIZE, SEED = 2560, 384, 4
+K, SIZE, SEED = 2560, 384, 16
 FIRST = (0, 8, 16, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2560)
 MILLISECONDS, LAST_MILLISECONDS = 450, 2500
 MARGIN = 28
