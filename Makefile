@@ -43,7 +43,7 @@ $(READY): pyproject.toml constraints.txt
 
 # The documentation as a site, the notebook run: out/docs/index.html. A warning is an error.
 docs: $(READY)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -D nb_execution_mode=cache docs out/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -D nb_execution_mode=force docs out/docs
 
 # After weights have changed: what semwave models --verify compares them with.
 sums:

@@ -20,6 +20,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 # "make docs" has it run, so that its pictures stand in the page.
 nb_execution_mode = "off"
+nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 # Pages link to what is beside docs/ as a reader of the repository finds it.
