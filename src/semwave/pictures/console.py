@@ -1,16 +1,17 @@
-"""What is shown while a run goes on. Text of users is never markup: a folder called ``[red]`` is called that."""
+"""What is shown. Text of users is never markup: a folder called ``[red]`` is called that."""
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from PIL.Image import fromarray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from semwave.errors import printable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Item = TypeVar("Item")
 SHOWN_COLUMNS = 80
@@ -22,7 +23,7 @@ def plain_console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False)
 
 
-def show(console: Console, picture: np.ndarray) -> None:
+def show(console: Console, picture: "np.ndarray") -> None:
     """Show ``picture`` (H, W, 3) uint8 in a terminal: as pixels by Kitty's protocol or Sixel, as half blocks in colours
     elsewhere. Nothing where nobody watches."""
     watched = all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stdout__))
@@ -30,6 +31,8 @@ def show(console: Console, picture: np.ndarray) -> None:
         return
     if 0 in os.get_terminal_size(console.file.fileno()):  # one that does not know how large it is
         return
+    from PIL.Image import fromarray
+
     # On import it asks the terminal what it can do.
     from textual_image.renderable import Image
 
