@@ -48,9 +48,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/semwave setup
 	touch $@
 
-# The documentation as a site: out/docs/index.html. A warning is an error.
+# The documentation as a site, the notebook run: out/docs/index.html. A warning is an error.
 docs: $(READY)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs out/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -D nb_execution_mode=force docs out/docs
 
 # After weights have changed: what semwave models --verify compares them with.
 sums:

@@ -11,13 +11,18 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["ur
 
 project, author, copyright = "semwave", "The semwave maintainers", "2026, the semwave maintainers"
 version = release = semwave.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_title = f"semwave {version}"
 html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main", "source_directory": "docs/"}
 exclude_patterns = ["results"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+# "make docs" has it run, so that its pictures stand in the page.
+nb_execution_mode = "off"
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
 # Pages link to what is beside docs/ as a reader of the repository finds it.
 myst_url_schemes = ["http", "https", "mailto"]
 autodoc_member_order = "bysource"

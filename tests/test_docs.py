@@ -12,6 +12,7 @@ import torch
 import typer
 from PIL import Image
 from skimage.data import astronaut
+from typer.testing import CliRunner
 
 import semwave
 from semwave import zoo
@@ -23,8 +24,10 @@ ROOT = Path(__file__).parents[1]
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 ABSOLUTE = (f"{REPOSITORY}/blob/main/", REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/")
 """How README's links begin, which is shown elsewhere too."""
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ANY_BLOCK = re.compile(r"^```(python|)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGED = (zoo.MODELS, CHANNELS, GENERATORS)
 
 
@@ -54,7 +57,31 @@ def test_the_python_of_a_page_runs(page, workplace):
         assert symbols.shape == (100, 64) and 0.5 < symbols.square().mean() < 1.5
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+WRITTEN = {
+    "send.md": ["out/photo.received.png", "out/photo.k256.0dB.received.png", "received.png", "after-64.png"],
+    "hide.md": ["out/photo.comparison.png", "kept/report.json"],
+    "over-the-air.md": ["heard/report.jsonl", "heard.png"],
+    "scheme.md": ["compared/results.md", "compared/rows.csv"],
+    "data.md": ["measured/results.md", "own.safetensors", "sent/report.json"],
+}
+"""By tutorial, some of what its reader finds in the working folder at the end."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_a_tutorial_runs_from_top_to_bottom(page, workplace):
+    names: dict = {}
+    for language, block in ANY_BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language:
+            exec(compile(block, str(page), "exec"), names)
+            continue
+        for line in block.splitlines():
+            done = CliRunner().invoke(app, shlex.split(line, comments=True)[1:], prog_name="semwave")
+            assert done.exit_code == 0, f"{line}: {done.output}"
+    assert all((workplace / path).stat().st_size for path in WRITTEN[page.name])
+
+
+@pytest.mark.parametrize("page", PAGES + TUTORIALS, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -73,7 +100,7 @@ def test_links_lead_somewhere(page):
 
 def test_modules_that_pages_name_exist():
     package = Path(semwave.__file__).parent
-    for page in PAGES:
+    for page in PAGES + TUTORIALS:
         for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", page.read_text(encoding="utf-8")):
             assert list(package.rglob(name)) or (ROOT / name).exists(), f"{page.name}: {name}"
 
@@ -92,7 +119,7 @@ def test_the_examples_of_docstrings_run(path):
 SHELL = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMANDS = [
     pytest.param(line, id=f"{page.name}: {line}")
-    for page in PAGES
+    for page in PAGES + TUTORIALS
     for block in SHELL.findall(page.read_text(encoding="utf-8"))
     for line in re.sub(r"\\\n", " ", block).splitlines()
     if re.match(r"(\.venv/bin/)?semwave( |$)", line)

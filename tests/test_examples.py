@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from semwave import Privacy, Receiver, SemwaveError, Transmitter, air, plugins
 from semwave.air.channels import CHANNELS, channel_class
 from semwave.apps.cli import app
+from semwave.evaluation.registry import SCHEMES, find_scheme
 from semwave.evaluation.scheme import facts_of
 from semwave.model import load_model
 from semwave.pictures.images import to_uint8, write_png
@@ -57,14 +58,33 @@ def test_a_scheme_of_ones_own(workplace, photos):
     assert "thumbnail-k768" in (workplace / "out" / "rows.csv").read_text()
 
 
+def test_a_scheme_of_an_installed_package_is_evaluated(workplace, photos, monkeypatch):
+    point = EntryPoint("thumbnail", "scheme:Thumbnail", "semwave.schemes")
+    monkeypatch.setattr(plugins, "_installed", lambda group: {"thumbnail": point} if group == point.group else {})
+    semwave("evaluate", "--data", photos, "--no-align", "--scheme", "thumbnail", "--channel", "awgn", "--out", "out")
+    assert "thumbnail-k768" in (workplace / "out" / "rows.csv").read_text()
+
+
+def test_a_model_that_fails_to_be_made_is_one_line(workplace):
+    Path("broken.py").write_text("def model():\n    raise ZeroDivisionError('no weights')\n")
+    with pytest.raises(SemwaveError, match="model 'broken:model' cannot be had: ZeroDivisionError: no weights"):
+        load_model("broken:model")
+
+
 def test_what_installed_packages_offer_is_found_by_name(workplace, linear_model, monkeypatch):
     points = {
         "semwave.channels": {"rician": EntryPoint("rician", "channel:Rician", "semwave.channels")},
         "semwave.models": {"mine": EntryPoint("mine", "linear_model:LinearModel", "semwave.models")},
+        "semwave.schemes": {"thumbnail": EntryPoint("thumbnail", "scheme:Thumbnail", "semwave.schemes")},
     }
     monkeypatch.setattr(plugins, "_installed", lambda group: points.get(group, {}))
     assert "rician" in CHANNELS and channel_class("rician").__name__ == "Rician"
     assert "mine" in MODELS.names() and config_of("mine").highest_k == 32768
+    assert find_scheme("thumbnail").name == "thumbnail-k768"
+    # The paper's schemes stay what they are: one of a package is measured when it is asked for.
+    assert "thumbnail" in SCHEMES.names() and "thumbnail" not in list(SCHEMES)
+    with pytest.raises(SemwaveError, match=r"unknown scheme 'thumb'; the schemes are .*thumbnail"):
+        find_scheme("thumb")
     with pytest.raises(SemwaveError, match="unknown channel 'rice'; the channels are awgn, rayleigh, rician"):
         channel_class("rice")
 

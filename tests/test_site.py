@@ -21,13 +21,19 @@ def test_the_docs_build_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "html").glob("*.html")}
     assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= pages
+    assert {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md")} == {
+        path.stem for path in (tmp_path / "html" / "tutorials").glob("*.html")
+    }
+    notebook = (tmp_path / "html" / "notebook.html").read_text(encoding="utf-8")
+    assert "semwave in ten minutes" in notebook and "Transmitter" in notebook
     reference = (tmp_path / "html" / "reference.html").read_text(encoding="utf-8")
     assert all(f'id="semwave.{name}"' in reference for name in ("transmitter.Transmitter", "receiver.Receiver.decode"))
 
 
 def test_every_page_is_in_the_contents():
-    listed = re.findall(r"^([a-z-]+)$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(listed) == sorted({path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"})
+    listed = re.findall(r"^([a-z/-]+)$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = {path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").rglob("*.md")}
+    assert sorted(listed) == sorted({page.as_posix() for page in pages} - {"index"} | {"notebook"})
 
 
 def test_the_notebook_is_kept_without_outputs():

@@ -37,7 +37,7 @@ from semwave.latent.masks import part_probabilities
 from semwave.latent.space import CodeSpace
 from semwave.pictures.files import file_digest
 from semwave.pictures.images import INPUT, SKETCH, resized, visible_at
-from semwave.plugins import imported
+from semwave.plugins import made
 from semwave.types import Drawing, Generative, Inversion, Message, Scene, Signal, Soft, new_header
 from semwave.zoo import (
     CODES_FOLDER,
@@ -310,7 +310,7 @@ def load_model(name: str = DEFAULT) -> Generative:
     authors, ``name``.pt, makes, or what the function gives that "module:name" names.
 
     Raises:
-        SemwaveError: an unknown name, or a file that is no such checkpoint.
+        SemwaveError: an unknown name, a file that is no such checkpoint, or a function that fails.
     """
     if name.endswith(SUFFIX):
         with torch.random.fork_rng(devices=[]):
@@ -318,10 +318,10 @@ def load_model(name: str = DEFAULT) -> Generative:
     if name not in MODELS and Path(name).is_dir():
         return load_folder(Path(name))
     if ":" in name and name not in MODELS:
-        return imported(name)()
+        return made(name, f"model '{name}'")
     config_of(name)
     found = MODELS[name]
-    return found() if callable(found) else load_folder(found)
+    return made(found, f"model '{name}'") if callable(found) else load_folder(found)
 
 
 # Untrained layers draw their weights; whoever else draws from torch's generator is not to notice.

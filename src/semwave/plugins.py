@@ -5,6 +5,7 @@
 | MODELS     | semwave.models      | a folder with a model.json, or a function that gives a types.Model         |
 | CHANNELS   | semwave.channels    | a subclass of air.Channel                                                  |
 | GENERATORS | semwave.generators  | a function of weights and code space that gives a generator                |
+| SCHEMES    | semwave.schemes     | a function without arguments, or class, that gives a scheme of evaluation  |
 
 A package's entry point is imported when its name is asked for, not before.
 """
@@ -12,6 +13,7 @@ A package's entry point is imported when its name is asked for, not before.
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -42,8 +44,7 @@ class Register(dict[str, Entry], Generic[Entry]):
         point = _installed(self.group).get(name)
         if point is None:
             raise KeyError(name)
-        self[name] = entry = imported(point.value)
-        return entry
+        return imported(point.value)
 
     def names(self) -> Iterator[str]:
         """All names there are."""
@@ -56,23 +57,31 @@ def imported(name: str) -> Any:
     Raises:
         SemwaveError: there is no such module, or nothing of this name in it.
     """
-    return _tried(name, f"'{name}'", lambda found: found)
+    with _theirs(f"'{name}'"):
+        return _named(name)
 
 
-def made(name: str, what: str) -> Any:
-    """What calling "module:Name" gives, ``what`` it is called in messages. Raises as :func:`imported`, and where the
-    call fails."""
-    return _tried(name, f"{what} '{name}'", lambda found: found())
+def made(entry: str | Callable[[], Any], what: str) -> Any:
+    """What calling ``entry``, or what "module:Name" names, gives; ``what`` it is called in messages. Raises as
+    :func:`imported`, and where the call fails."""
+    with _theirs(what):
+        return (_named(entry) if isinstance(entry, str) else entry)()
 
 
-def _tried(name: str, called: str, use: Callable[[Any], Any]) -> Any:
+def _named(name: str) -> Any:
     module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@contextmanager
+def _theirs(called: str) -> Iterator[None]:
+    """Run somebody else's code, which fails in any way, with the working folder on the path."""
     sys.path.insert(0, str(Path.cwd()))
     try:
-        return use(getattr(importlib.import_module(module), attribute))
+        yield
     except SemwaveError:
         raise
-    except Exception as error:  # somebody else's code fails in any way
+    except Exception as error:
         raise SemwaveError(f"{called} cannot be had: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(Path.cwd()))

@@ -110,6 +110,16 @@ class Pretrained:
             )  # fmt: skip
 
 
+def loaded(model: str | Model) -> Model:
+    """The model called ``model``, or ``model`` itself. Raises :class:`SemwaveError` as
+    :func:`semwave.model.load_model`."""
+    if not isinstance(model, str):
+        return model
+    from semwave.model import load_model
+
+    return load_model(model)
+
+
 def _snapshot(repository: str, **options: Any) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

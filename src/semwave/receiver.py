@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from semwave.errors import SemwaveError
-from semwave.pretrained import Pretrained
+from semwave.pretrained import Pretrained, loaded
 from semwave.types import Drawing, Header, Message, Model, Soft
 from semwave.zoo import DEFAULT
 
@@ -41,7 +41,7 @@ class Receiver(Pretrained):
     """
 
     def __init__(self, model: str | Model = DEFAULT, size: int | None = None):
-        self.model: Model = _loaded(model) if isinstance(model, str) else model
+        self.model: Model = loaded(model)
         self.size = self.model.config.checked_size(size)
 
     def __call__(self, soft: Soft | Sequence[Soft]) -> Tensor:
@@ -118,9 +118,3 @@ def _checked(soft: Soft) -> Soft:
     if not symbols.isfinite().all():
         raise SemwaveError("the symbols have values that are not finite numbers (NaN or infinite)")
     return replace(soft, symbols=symbols, noise=noise.float())
-
-
-def _loaded(name: str) -> Model:
-    from semwave.model import load_model
-
-    return load_model(name)

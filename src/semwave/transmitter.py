@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from semwave.errors import SemwaveError
-from semwave.pretrained import Pretrained
+from semwave.pretrained import Pretrained, loaded
 from semwave.privacy.settings import Privacy
 from semwave.types import Inversion, Model, Scene, Signal
 from semwave.zoo import DEFAULT
@@ -61,7 +61,7 @@ class Transmitter(Pretrained):
         distance: Distance | None = None,
         privacy: Privacy | None = None,
     ):
-        self.model: Model = _loaded(model) if isinstance(model, str) else model
+        self.model: Model = loaded(model)
         self.k = self.model.config.k if k is None else k
         self.layers = self.model.config.checked_layers(self.k, layers)
         if not 0 <= refine_steps <= MOST_REFINE_STEPS:
@@ -117,12 +117,6 @@ class Transmitter(Pretrained):
         if not images.isfinite().all():
             raise SemwaveError("the pictures have values that are not finite numbers")
         return self.model.invert(Scene(images), self.inversion.reporting(progress))
-
-
-def _loaded(name: str) -> Model:
-    from semwave.model import load_model
-
-    return load_model(name)
 
 
 def _protection(model: Model, privacy: Privacy):

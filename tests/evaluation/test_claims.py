@@ -7,7 +7,7 @@ import pytest
 from schemes import rows_of, rows_of_model
 
 from semwave.baselines.facts import DEEP_JSCC, FITTED, IDEAL, SEPARATION, Facts
-from semwave.evaluation.claims import claims, difference
+from semwave.evaluation.claims import COMPARISONS, PAPER, claims, difference
 from semwave.evaluation.store import Row, read_csv
 from semwave.types import DELIVERED, LOST
 
@@ -29,15 +29,19 @@ def test_verdicts_follow_the_numbers(better):
     rows += rows_of("c", Facts(SEPARATION, k=2560), {10.0: (18.0, 0.5)})
     found = verdicts(rows)
     for ratio in ("1/3072", "10/3072"):
-        told = found[f"m at {ratio} has a better LPIPS than Deep JSCC at 10/3072, at 10 dB"]
+        told = found[f"At 10 dB, m at {ratio} has a lower, better LPIPS than Deep JSCC at 10/3072"]
         assert told.holds == better and f"{lpips - 0.5:+.3f}" in told.measured
-        told = found[f"so has it a better PSNR, with {ratio}"]
+        told = found[f"At 10 dB, m at {ratio} has a higher PSNR than Deep JSCC at 10/3072"]
         assert not told.holds and "-1.10" in told.measured
     told = next(claim for text, claim in found.items() if "PSNR of m at k = 256 is flat" in text)
     assert told.holds == better and f"{loss:+.2f}" in told.measured
-    told = found["m at k = 2560 has a better PSNR than separation (5G code) with as many symbols, at 10 dB"]
-    assert told.holds and "+0.90" in told.measured
-    assert not any("k = 256 has a better" in text or "ideal" in text for text in found)
+    told = found[
+        "At 10 dB, m at k = 2560 has a higher PSNR than the best image codec with a 5G code and as many symbols"
+    ]
+    assert told.holds and "+0.90" in told.measured and told.source == COMPARISONS
+    assert not any("k = 256 has a" in text or "ideal" in text for text in found)
+    slightly = {text: claim.holds for text, claim in found.items() if "slightly" in text}
+    assert len(slightly) == 2 and all(slightly.values()) and all(found[text].source == PAPER for text in slightly)
 
 
 def test_codes_alone_are_claimed_for_beside_all_that_is_sent():

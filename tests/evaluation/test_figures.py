@@ -6,6 +6,7 @@ from schemes import rows_of, rows_of_model
 
 from semwave.baselines.facts import FITTED, IDEAL, SEPARATION, Facts
 from semwave.evaluation.figures import draw_curves, draw_matrix
+from semwave.evaluation.groups import half_width, mean
 from semwave.pictures.images import read_image
 
 VALUES = {0.0: (18.0, 0.4), 10.0: (20.0, 0.3)}
@@ -38,6 +39,28 @@ def test_curves_are_drawn_by_what_schemes_say_of_themselves(rows, tmp_path):
     assert "<!-- held -->" not in text and "<!-- jpeg -->" not in text
     for path in draw_curves(rows, tmp_path / "b"):
         assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
+
+
+def test_the_leading_figures_show_models_beside_what_anchors_them(rows, tmp_path):
+    ideal = [row for k in (256, 2560) for row in rows_of(f"ideal {k}", Facts(IDEAL, k=k), VALUES)]
+    alone = rows_of("alone", rows_of_model(256, VALUES, ("codes",))[0].facts, VALUES)
+    draw_curves(rows + ideal + alone + rows_of("follows", Facts(SEPARATION, k=256), VALUES), tmp_path)
+    text = (tmp_path / "rate-distortion.svg").read_text()
+    for label in ("m", "m, codes alone", "best image codec, 5G code", "best image codec, ideal code (bound)"):
+        assert f"<!-- {label} -->" in text
+    assert "<!-- mine -->" not in text
+    text = (tmp_path / "quality-over-snr.svg").read_text()
+    assert "<!-- m, k = 2560 -->" in text and "<!-- best image codec, 5G code, k = 256 -->" in text
+    assert "(bound)" not in text and "codes alone" not in text
+    # One scheme has nothing beside it.
+    assert not any(path.stem == "rate-distortion" for path in draw_curves(rows_of_model(256, VALUES), tmp_path / "one"))
+
+
+def test_bands_are_the_confidence_intervals_of_means():
+    same, apart = rows_of_model(256, {10.0: (20.0, 0.3)}), rows_of_model(256, {10.0: (20.0, 0.3)})
+    values = [row.psnr_db for row in apart]
+    assert half_width(apart, "psnr_db") == pytest.approx(1.96 * np.std(values, ddof=1) / len(values) ** 0.5)
+    assert half_width(same[:1], "psnr_db") == 0 and mean(same, "psnr_db") == pytest.approx(np.mean(values))
 
 
 def test_rayleigh_has_figures_of_its_own(tmp_path):

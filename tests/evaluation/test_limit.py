@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semwave.coding.plan import Plan
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.limit import Gap, attainable, gaps, least_error, variances
 
@@ -49,7 +50,8 @@ def test_the_gap_of_a_codec_that_is_known():
     source = Source(torch.cat([known, -known]), 0, torch.zeros(0), 2 * torch.eye(16).expand(4, 16, 16))
 
     class First:
-        importance, symbols = torch.ones(16), 16
+        def plan(self, k):
+            return Plan(torch.ones(16), 16, k)
 
         def encode(self, n):
             return n[:, 0]

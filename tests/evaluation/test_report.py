@@ -27,7 +27,8 @@ def rows():
 
 
 def test_the_lines_of_a_report(rows, tmp_path):
-    figures = [tmp_path / "results" / f"figure-3.{kind}" for kind in ("png", "svg")]
+    stems = ("figure-3", "quality-over-snr", "rate-distortion")
+    figures = [tmp_path / "results" / f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")]
     gaps = [Gap("f", 10.0, weighted, 0.4, 0.2) for weighted in (False, True)]
     lines = list(results(rows, gaps, {"seed": "0"}, figures, [tmp_path / "results" / "pictures-a.png"], tmp_path))
     assert "- **seed**: 0" in lines
@@ -40,7 +41,11 @@ def test_the_lines_of_a_report(rows, tmp_path):
     # Nothing crossed the link of what was not sent: no power to tell of.
     assert [line for line in lines if line.startswith("| small | awgn")] == []
     shown = [line for line in lines if line.startswith("![")]
-    assert [line.partition("](")[2] for line in shown] == ["results/figure-3.png)", "results/pictures-a.png)"]
+    # What leads comes first, before the claims.
+    assert [line.partition("](results/")[2] for line in shown] == [
+        "rate-distortion.png)", "quality-over-snr.png)", "figure-3.png)", "pictures-a.png)",
+    ]  # fmt: skip
+    assert lines.index(shown[1]) < lines.index("## How it was measured") < lines.index(shown[2])
 
 
 def test_the_tables_of_the_results_are_those_of_their_rows():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.errors import SemwaveError
-from semwave.generators.compositional import SIZES
+from semwave.generators.compositional import SIZES, Head
 from semwave.generators.mobile_stylegan import FIXED, MobileStyleGAN, haar, inverse_haar, is_fixed
 from semwave.generators.wheel import WHEEL, original_state
 from semwave.inversion.encoder import Encoder
@@ -132,3 +132,15 @@ def test_casts_that_are_kept_change_nothing():
         cast_at_every_call = encoder(photo, logits, layout)
         assert torch.equal(encoder.in_bf16()(photo, logits, layout), cast_at_every_call)
     assert encoder.local.weight.dtype == encoder.heads.dtype == torch.bfloat16
+
+
+def test_a_head_starts_from_the_best_linear_picture_of_its_features():
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 8, 6, 6, generator=random)
+    true = torch.randn(12, 8, 1, 1, generator=random), torch.randn(12, generator=random)
+    truth = inverse_haar(torch.nn.functional.conv2d(features, *true))
+    head = Head(8, 16)
+    head.start_linear(features, truth)
+    torch.testing.assert_close(inverse_haar(head.direct(features)), truth, atol=1e-2, rtol=0)
+    # What is not linear adds nothing yet.
+    assert not head.narrow(torch.randn(1, 32, 4, 4, generator=random)).any()

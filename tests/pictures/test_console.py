@@ -2,6 +2,11 @@
 
 import ast
 import io
+import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -77,3 +82,54 @@ def test_nobody_has_a_console_or_a_bar_of_another_kind():
 def test_what_is_not_seen_or_not_text_is_escaped(text, shown):
     assert printable(text) == str(SemwaveError(text)) == shown
     printable(text).encode("utf-8")
+
+
+PICTURE = """
+import numpy as np
+from semwave.pictures.console import plain_console, show
+picture = np.zeros((64, 64, 3), np.uint8)
+picture[:, :32], picture[:, 32:] = (200, 10, 20), (30, 40, 210)
+show(plain_console(), picture)
+"""
+
+
+def in_a_terminal(script, size=(40, 60), **environment):
+    """What ``script`` writes to a terminal of ``size``, lines and columns, that answers no question."""
+    end, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, size)
+    known = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", script], env=os.environ | known | environment, **streams)
+    os.close(terminal)
+    written = b""
+    while True:
+        try:
+            piece = os.read(end, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(end)
+    assert process.wait(60) == 0, process.stderr.read()
+    process.stderr.close()
+    return written.decode()
+
+
+def test_a_terminal_shows_a_picture_in_half_blocks():
+    shown = in_a_terminal(PICTURE)
+    assert "200;10;20" in shown and "30;40;210" in shown
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=str)
+def test_a_terminal_that_cannot_shows_none(environment):
+    assert in_a_terminal(PICTURE, **environment) == ""
+
+
+def test_a_terminal_of_no_size_is_shown_none():
+    assert in_a_terminal(PICTURE, size=(0, 0)) == ""
+
+
+def test_a_file_is_not_shown_pictures():
+    done = subprocess.run([sys.executable, "-c", PICTURE], capture_output=True, stdin=subprocess.DEVNULL, check=True)
+    assert done.stdout == b""

@@ -15,6 +15,7 @@ from semwave.apps.options import (
     WORKERS,
     Batch,
     CodesOnly,
+    DrawnBy,
     Face,
     Invert,
     Ks,
@@ -39,7 +40,7 @@ from semwave.apps.options import (
 )
 from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix, row_log_of
 from semwave.errors import SemwaveError, printable
-from semwave.pictures.files import MISSING, kind_of
+from semwave.pictures.files import FILE, MISSING, kind_of
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 
@@ -65,6 +66,7 @@ def send(
     perceptual: Annotated[bool, typer.Option("--perceptual", help="Refine by LPIPS(alex) beside the MSE.")] = False,
     seed: Seed = 0,
     model: ModelName = DEFAULT,
+    engine: DrawnBy = "torch",
     lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="The report's file (default: report.json in --out).")] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write the report only.")] = False,
@@ -78,14 +80,16 @@ def send(
 
     Writes NAME.received.png, NAME.comparison.png (sent | received) and a report with one row an image:
     report.jsonl as it grows, report.json in the end. --ratio, --k and --snr may be given several times; each photo is
-    then inverted once and sent with all. Pictures and the report of an earlier run under the same names are replaced.
-    Exit codes: 0 all photos were sent, 3 some of them, 2 none.
+    then inverted once and sent with all. Pictures and the report of an earlier run under the same names are replaced. A
+    terminal shows the first comparison. Exit codes: 0 all photos were sent, 3 some of them, 2 none.
     """
     from semwave.air.iq import checked_snr
     from semwave.apps.send import picture_names
     from semwave.apps.sending import new_sender, send_photos
+    from semwave.interop.engines import check_engine
     from semwave.model import load_model
-    from semwave.pictures.console import plain_console
+    from semwave.pictures.console import plain_console, show
+    from semwave.pictures.images import read_image
     from semwave.pictures.photos import find_photos
 
     hidden, masked = private.chosen(seed)
@@ -98,7 +102,8 @@ def send(
     reports = list(dict.fromkeys([report, row_log_of(report)]))
     check_outputs(reports, inputs, [out])
     check_report(report, lines=True)
-    engine = chosen_engine(workers, batch, ray)
+    check_engine(engine)
+    run = chosen_engine(workers, batch, ray)
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
     ks = chosen_ks(loaded.config, k, ratio, size)
@@ -117,6 +122,7 @@ def send(
         new_sender,
         backbones,
         lpips_weights,
+        engine,
         model=model,
         ks=ks,
         snrs_db=snrs_db,
@@ -137,7 +143,7 @@ def send(
     if ray is None:
         make = lambda: sender  # noqa: E731
     notes: list[str] = []
-    done = send_photos(make, found, report, engine, plain_console(stderr=True), resume, notes.append)
+    done = send_photos(make, found, report, run, plain_console(stderr=True), resume, notes.append)
     if done.table is not None and (done.sent or done.there):
         if missing := missing_lpips(backbones):
             typer.echo(f"semwave: {missing}", err=True)
@@ -145,6 +151,10 @@ def send(
         console.print(done.table)
         where = f"report: {printable(report)}"
         console.print(where if no_pictures else f"pictures: {printable(out)}, {where}", soft_wrap=True)
+        if not no_pictures:
+            comparisons = (out / picture_names(photo, ks, snrs_db)[1] for photo in found)
+            if arrived := next((path for path in comparisons if kind_of(path) == FILE), None):
+                show(console, read_image(arrived))
         if done.there:
             notes.append(f"{done.there} photos were there already")
         elif replaced:
@@ -222,6 +232,7 @@ def receive(
     size: Annotated[
         int | None, typer.Option(help="Width and height of the picture in pixels (default: the photograph's).")
     ] = None,
+    engine: DrawnBy = "torch",
 ) -> None:
     """Draw the picture that received symbols describe: the receiver alone.
 
@@ -229,6 +240,7 @@ def receive(
     must.
     """
     from semwave.air import files
+    from semwave.interop.engines import drawn_by
     from semwave.model import load_model
     from semwave.pictures import images
     from semwave.receiver import Receiver
@@ -261,7 +273,7 @@ def receive(
         # Before anything is drawn: a file may hold a thousand pictures' symbols.
         if len(soft.symbols) > 1:
             raise SemwaveError(f"{symbols}: holds {len(soft.symbols)} pictures; receive draws one")
-        picture = Receiver(loaded, size)(soft)
+        picture = Receiver(drawn_by(loaded, engine), size)(soft)
         if not soft.received.any():
             typer.echo(f"{printable(symbols)}: no symbol was received; the picture is the mean face", err=True)
     except SemwaveError as error:

@@ -60,6 +60,13 @@ RefineSteps = Annotated[
     int | None,
     typer.Option(help="Steps of gradient descent (default: none after encoder, 80 with --invert optimise)."),
 ]
+DrawnBy = Annotated[
+    str,
+    typer.Option(
+        metavar="torch|onnxruntime|openvino",
+        help="What draws the picture. Others than torch take some seconds to prepare each size once.",
+    ),
+]
 Invert = Annotated[
     Start, typer.Option(help="encoder: the codes in one pass; optimise: gradient descent from the mean face.")
 ]

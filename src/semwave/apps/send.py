@@ -24,6 +24,7 @@ from semwave.air.transports import check_channel, transport
 from semwave.apps.options import REPORTED
 from semwave.apps.report import report_row
 from semwave.errors import SemwaveError, printable
+from semwave.interop.engines import TORCH
 from semwave.pictures import images
 from semwave.pictures.files import file_digest
 from semwave.pictures.grid import side_by_side
@@ -133,7 +134,9 @@ class Sender:
         self.align_faces, self.privacy, self.mask, self.face, self.out = align_faces, privacy, mask, face, out
         self.progress: Callable[[int, float], None] | None = None
         """Called after every step of refinement, with its number and the MSE."""
-        used = self.receiver.model.config.name, self.receiver.model.digest, sorted(self.lpips), __version__
+        loaded = self.receiver.model
+        engine = getattr(loaded, "engine", TORCH)
+        used = loaded.config.name, loaded.digest, engine, sorted(self.lpips), __version__
         asked = ks, snrs_db, channel, self.size, align_faces, face, layers, refine_steps, start, perceptual, seed
         known = privacy and privacy.knowledge and file_digest(privacy.knowledge)
         hidden = privacy, known, None if mask is None else (mask.shape, hashlib.sha256(mask.tobytes()).hexdigest())

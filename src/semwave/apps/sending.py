@@ -21,6 +21,8 @@ from semwave.apps.options import REPORTED
 from semwave.apps.outputs import row_log_of
 from semwave.apps.send import Sender, picture_names
 from semwave.errors import SemwaveError, printable
+from semwave.interop.engines import drawn_by
+from semwave.model import load_model
 from semwave.pictures.console import bars, track
 from semwave.pictures.files import FILE, FOLDER, MISSING, STREAM, kind_of
 from semwave.pictures.metrics import LPIPS
@@ -45,13 +47,17 @@ class Sending:
     table: Table | None = None
 
 
-def new_sender(backbones: tuple[str, ...], lpips_weights: Path | None, **settings: Any) -> Sender:
-    """A sender of ``settings`` with LPIPS of ``backbones``: what a process makes for itself.
+def new_sender(
+    backbones: tuple[str, ...], lpips_weights: Path | None, engine: str, model: str, **settings: Any
+) -> Sender:
+    """A sender of ``settings`` with ``model``, which ``engine`` draws, and LPIPS of ``backbones``: what a process makes
+    for itself.
 
     Raises:
         SemwaveError: as :class:`Sender`, or a backbone that is not at hand on the process's machine.
     """
-    return Sender(lpips={name: LPIPS(name, lpips_weights) for name in backbones}, **settings)
+    lpips = {name: LPIPS(name, lpips_weights) for name in backbones}
+    return Sender(model=drawn_by(load_model(model), engine), lpips=lpips, **settings)
 
 
 def send_photos(

@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from semwave.air.iq import signal
 from semwave.coding.codec import Codec
-from semwave.coding.plan import Plan
 from semwave.errors import SemwaveError
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.inversion.descent import descend
@@ -104,15 +103,14 @@ class CheckpointModel(nn.Module):
         """
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
-        plan = Plan(self.codec.importance, self.codec.symbols, k)
+        plan = self.codec.plan(k)
         return signal(plan.join(plan.sent(self.codec.encode(self.space.coordinates(scene.codes)))), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         assert soft.header is not None
-        plan = Plan(self.codec.importance, self.codec.symbols, soft.header.k)
-        symbols, noise, _ = plan.split(soft.symbols, soft.noise)
+        symbols, noise, _ = self.codec.plan(soft.header.k).split(soft.symbols, soft.noise)
         codes = self.space.codes(self.codec.decode(symbols, noise))
         return Message(codes, soft.header, soft.snr_db, soft.received)
 

@@ -12,6 +12,7 @@ symbols are its principal components, weighted by what an error does to the pict
 import torch
 from torch import Tensor, nn
 
+from semwave.coding.plan import Plan
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES, Layout
 from semwave.zoo import CodecConfig
@@ -44,6 +45,10 @@ class Codec(nn.Module):
         """The squared error of a pixel that each symbol takes away, (symbols,)."""
         return self.deviation.square()
 
+    def plan(self, k: int) -> Plan:
+        """How ``k`` real symbols are shared where codes are all that is sent."""
+        return Plan(self.importance, self.symbols, k)
+
     def encode(self, n: Tensor) -> Tensor:
         """Symbols (B, symbols) of variance 1 over images, of Gaussian numbers ``n`` (B, codes, coordinates)."""
         hidden = torch.einsum("bci,ciw->bcw", n, self.encode_code) + self.encode_bias
@@ -73,12 +78,7 @@ class Codec(nn.Module):
         covariance = torch.einsum("nci,ncj->cij", weighted, weighted) / len(n)
         top = torch.linalg.eigh(covariance).eigenvectors[:, :, -self.width :]
         reduced = torch.einsum("nci,ciw->ncw", weighted, top).flatten(1)
-        joint = reduced.T @ reduced / len(n)
-        within = torch.block_diag(
-            *joint.unflatten(0, (self.codes, -1)).unflatten(2, (self.codes, -1)).diagonal(0, 0, 2).permute(2, 0, 1)
-        )
-        joint = JOINT * joint + (1 - JOINT) * within
-        values, vectors = torch.linalg.eigh(joint.float())
+        values, vectors = torch.linalg.eigh(shrunk(reduced.T @ reduced / len(n), self.codes).float())
         values, vectors = values.flip(0)[: self.symbols].double(), vectors.flip(1)[:, : self.symbols].double()
         deviation = values.clamp_min(values.max() * 1e-8).sqrt()
         self.deviation.copy_(deviation * scale.sqrt())
@@ -104,6 +104,13 @@ class Codec(nn.Module):
         self.decode_all.bias.add_(self.decode_all.weight @ mean)
         self.decode_all.weight.mul_(deviation)
         return self
+
+
+def shrunk(covariance: Tensor, groups: int) -> Tensor:
+    """``covariance`` (G d, G d) of a few samples of ``groups`` G of d numbers, pulled towards independent groups."""
+    parts = covariance.unflatten(0, (groups, -1)).unflatten(2, (groups, -1))
+    within = torch.block_diag(*parts.diagonal(0, 0, 2).permute(2, 0, 1))
+    return JOINT * covariance + (1 - JOINT) * within
 
 
 CODECS: dict[str, type[Codec]] = {"two-layer": Codec}

@@ -20,7 +20,6 @@ from semwave.air.iq import noise_power
 from semwave.baselines.facts import FITTED
 from semwave.coding.codec import Codec
 from semwave.coding.flow import IdentityFlow
-from semwave.coding.plan import Plan
 from semwave.evaluation.ours import Ours, WithCodec, inversion
 from semwave.generators.weights import read_weights, write_weights
 from semwave.latent.layout import FACES, Layout
@@ -171,7 +170,7 @@ def fit_codec(
     span = SNR_DB if through_noise else (SILENT_DB, SILENT_DB)
 
     def error(codec: Codec, n: Tensor, random: torch.Generator) -> Tensor:
-        plan = Plan(codec.importance, symbols, draw_k(symbols, random))
+        plan = codec.plan(draw_k(symbols, random))
         noise = noise_power(draw_snr_db(len(n), random, span))[:, None]
         arrived = codec.decode(*plan.over_noise(plan.sent(codec.encode(n)), noise, random))
         return source.errors(n, arrived).mean() / used.sum()

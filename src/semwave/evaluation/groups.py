@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from semwave.baselines.facts import FITTED, IDEAL
+from semwave.baselines.facts import FITTED, IDEAL, Facts
 from semwave.evaluation.store import Row
 
 Curve = dict[float, list[Row]]
 """Rows by SNR in dB."""
+CONFIDENT = 1.96
+"""Standard errors in half of a 95 % confidence interval."""
 FittedCodec = tuple[str, int, bool, bool]
 """Model, k, whether with its flow, whether trained through channel noise."""
 
@@ -20,6 +22,11 @@ def curves(rows: Iterable[Row], channel: str) -> dict[str, Curve]:
         if row.channel == channel and row.facts.family != FITTED:
             found.setdefault(row.scheme, {}).setdefault(row.snr_db, []).append(row)
     return found
+
+
+def by_facts(rows: Iterable[Row], channel: str) -> dict[Facts, Curve]:
+    """The curves over ``channel`` by what their schemes say of themselves."""
+    return {first(curve).facts: curve for curve in curves(rows, channel).values()}
 
 
 def fitted(rows: Iterable[Row]) -> dict[FittedCodec, Curve]:
@@ -54,6 +61,12 @@ def first(curve: Curve) -> Row:
 def mean(rows: Iterable[Row], metric: str) -> float:
     """Mean of a metric over ``rows``."""
     return float(np.mean([getattr(row, metric) for row in rows]))
+
+
+def half_width(rows: Iterable[Row], metric: str) -> float:
+    """Half of the 95 % confidence interval of the mean of a metric over ``rows``; 0 of a single one."""
+    values = [getattr(row, metric) for row in rows]
+    return CONFIDENT * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
 def share(rows: list[Row], outcome: str) -> float:

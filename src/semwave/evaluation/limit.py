@@ -17,8 +17,7 @@ from torch import Tensor
 
 from semwave.air.iq import signal
 from semwave.baselines.channel_code import capacity_bits
-from semwave.coding.codec import JOINT, Codec
-from semwave.coding.plan import Plan
+from semwave.coding.codec import Codec, shrunk
 from semwave.evaluation.fitted import Source
 from semwave.evaluation.run import link_for
 
@@ -30,12 +29,9 @@ def variances(known: Tensor, seen: Tensor) -> Tensor:
     samples are fewer than dimensions; for the same reason what joins the G groups counts a little less. Neither makes
     the limit too low: along the source's true axes the least error is at most as large.
     """
-    groups, size = known.shape[1:]
     mean = known.double().mean(0)
     apart = (known.double() - mean).flatten(1)
-    covariance = apart.T @ apart / len(apart)
-    within = covariance.unflatten(0, (groups, size)).unflatten(2, (groups, size)).diagonal(0, 0, 2).permute(2, 0, 1)
-    axes = torch.linalg.eigh(JOINT * covariance + (1 - JOINT) * torch.block_diag(*within)).eigenvectors
+    axes = torch.linalg.eigh(shrunk(apart.T @ apart / len(apart), known.shape[1])).eigenvectors
     return ((seen.double() - mean).flatten(1) @ axes).square().mean(0)
 
 
@@ -107,7 +103,7 @@ def _weighed(n: Tensor, root: Tensor) -> Tensor:
 
 
 def _arrived(codec: Codec, k: int, n: Tensor, snr_db: float, seed: int, name: str) -> Tensor:
-    plan = Plan(codec.importance, codec.symbols, k)
+    plan = codec.plan(k)
     soft = link_for("awgn", snr_db, seed, name)(signal(plan.join(plan.sent(codec.encode(n)))))
     return codec.decode(*plan.split(soft.symbols, soft.noise)[:2])
 

@@ -14,7 +14,6 @@ from semwave.air.link import Link
 from semwave.baselines.facts import SEMWAVE, Facts
 from semwave.coding.codec import Codec
 from semwave.coding.flow import IdentityFlow
-from semwave.coding.plan import Plan
 from semwave.pictures.cache import PerPicture
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
@@ -52,19 +51,16 @@ class WithCodec:
         header = new_header(self, scene, k, layers)
         assert scene.codes is not None
         coordinates = self.model.space.coordinates(scene.codes)
-        plan = self._plan(k)
+        plan = self.codec.plan(k)
         return signal(plan.join(plan.sent(self.codec.encode(self.flow(coordinates)))), header)
 
     @torch.no_grad()
     def decode(self, soft: Soft) -> Message:
         """What arrived in ``soft``, whose header is this model's."""
         assert soft.header is not None
-        symbols, noise, _ = self._plan(soft.header.k).split(soft.symbols, soft.noise)
+        symbols, noise, _ = self.codec.plan(soft.header.k).split(soft.symbols, soft.noise)
         codes = self.model.space.codes(self.flow.inverse(self.codec.decode(symbols, noise)))
         return Message(codes, soft.header, soft.snr_db, soft.received)
-
-    def _plan(self, k: int) -> Plan:
-        return Plan(self.codec.importance, self.codec.symbols, k)
 
     @torch.no_grad()
     def draw(self, message: Message, size: int | None = None) -> Drawing:

@@ -9,6 +9,7 @@
 | separation-k...-for-10dB | the same, the code held to that for 10 dB: the cliff                     |
 | ideal-k...              | image codec and an ideal code at capacity: the bound of separation        |
 | ideal-jpeg2000-k32768   | the same with JPEG 2000 alone, which Deep JSCC was published against     |
+| any other               | what an installed package offers under the entry point semwave.schemes   |
 | module:Name             | your own: anything that, called, gives a :class:`~.scheme.Scheme`         |
 """
 
@@ -21,7 +22,7 @@ from semwave.baselines.separation import HELD_SNR_DB, Ideal, Separation
 from semwave.errors import SemwaveError
 from semwave.evaluation.ours import shipped
 from semwave.evaluation.scheme import Scheme
-from semwave.plugins import made
+from semwave.plugins import Register, made
 from semwave.zoo import CODES, MODELS, config_of, models_with_codes
 
 KS = (256, 2560, 32768)
@@ -56,7 +57,10 @@ IDEAL: Schemes = {
     **{f"ideal-k{k}": partial(Ideal, k) for k in KS},
     "ideal-jpeg2000-k32768": partial(Ideal, 32768, "JPEG 2000"),
 }
-SCHEMES: Schemes = {**OURS, **SWEPT, **CODES_ALONE, **DEEP_JSCC, **SEPARATION, **HELD, **IDEAL}
+SCHEMES: Register[Callable[[], Scheme]] = Register(
+    "semwave.schemes", {**OURS, **SWEPT, **CODES_ALONE, **DEEP_JSCC, **SEPARATION, **HELD, **IDEAL}
+)
+"""Those of the paper's figures, and by name what installed packages offer."""
 AWGN_ALONE = {*SWEPT, *CODES_ALONE, *HELD, *IDEAL}
 """Capacity is that of AWGN, a cliff under fading is no cliff, and codes alone stand for the paper's figures."""
 
@@ -73,11 +77,11 @@ def find_scheme(name: str) -> Scheme:
     Raises:
         SemwaveError: there is none of this name, it cannot be imported, or what it needs is missing.
     """
-    if name in SCHEMES:
-        return SCHEMES[name]()
-    if ":" not in name:
-        raise SemwaveError(f"unknown scheme '{name}'; the schemes are {', '.join(SCHEMES)}, or your own as module:Name")
-    scheme = made(name, "scheme")
+    if name not in SCHEMES and ":" not in name:
+        known = ", ".join(SCHEMES.names())
+        raise SemwaveError(f"unknown scheme '{name}'; the schemes are {known}, or your own as module:Name")
+    entry = name if ":" in name and name not in SCHEMES else SCHEMES[name]
+    scheme = made(entry, f"scheme '{name}'")
     if not all(hasattr(scheme, part) for part in ("name", "key", "send")):
         raise SemwaveError(f"'{name}' is not a scheme: it needs name, key and send(image, link)")
     return scheme

@@ -1,4 +1,4 @@
-"""``results.md``: conditions, claims, tables and figures, every number computed from the rows."""
+"""``results.md``: sentences and figures for readers, claims, conditions, tables; every number is computed from rows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,13 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from semwave.air.ratio import ratio_text
-from semwave.evaluation.claims import WHOLE, claims
+from semwave.evaluation.claims import COMPARISONS, DEEP_JSCC_PAPER, PAPER, WHOLE, claims
 from semwave.evaluation.figures import FIGURE_5_SNR_DB
 from semwave.evaluation.groups import Curve, curves, figure_name, first, fitted, mean, share, swept, titles
 from semwave.evaluation.limit import Gap
 from semwave.evaluation.run import SIZE
 from semwave.evaluation.store import Row
+from semwave.evaluation.summary import summary
 from semwave.types import LOST, NOTHING_FITS
+
+SOURCES = (PAPER, COMPARISONS, DEEP_JSCC_PAPER)
+LEADING = {
+    "rate-distortion": "Quality over the number of symbols, beside what people would use instead",
+    "quality-over-snr": "Quality over the SNR, beside what people would use instead",
+}
+"""The figures before everything else, by the stem of their file, and what they show."""
 
 
 def results(
@@ -25,60 +33,62 @@ def results(
     beside: Path,
 ) -> Iterator[str]:
     """The lines of results.md, which will stand in the folder ``beside``."""
+    shown = {path.stem: path.relative_to(beside).as_posix() for path in figures if path.suffix == ".png"}
     yield "# Results"
-    yield ""
-    yield "Written by the run that measured it; [evaluation](evaluation.md) explains schemes and conditions."
+    for sentence in summary(rows):
+        yield ""
+        yield sentence
+    for stem, title in LEADING.items():
+        yield from _figure(shown, stem, title)
+    found = list(claims(rows))
+    if found:
+        yield from ("", "## Claims", "")
+        yield "Differences are means over the photographs, photo by photo, ± half of their 95 % confidence interval."
+    for source in dict.fromkeys(claim.source for claim in sorted(found, key=lambda claim: SOURCES.index(claim.source))):
+        yield from ("", f"### {source}", "", "| statement | measured | holds |", "| --- | --- | --- |")
+        yield from (
+            f"| {c.text} | {c.measured} | {'yes' if c.holds else '**no**'} |" for c in found if c.source == source
+        )
+    yield from ("", "## How it was measured", "")
+    yield "The run that measured it wrote this page; [evaluation](evaluation.md) explains schemes and conditions."
     yield ""
     yield from (f"- **{name}**: {value}" for name, value in conditions.items())
-    yield ""
-    yield "## Claims"
-    yield ""
-    yield "Differences are means over the photographs, photo by photo, ± half of their 95 % confidence interval."
-    yield ""
-    yield "| claim | measured | holds |"
-    yield "| --- | --- | --- |"
-    yield from (f"| {c.text} | {c.measured} | {'yes' if c.holds else '**no**'} |" for c in claims(rows))
-    shown = {path.stem: path.relative_to(beside).as_posix() for path in figures if path.suffix == ".png"}
+    yield from ("", "## Appendix: all figures and tables", "")
+    yield "Bands are 95 % confidence intervals of the means over the photographs."
     for channel, title in titles(rows).items():
         if by_scheme := curves(rows, channel):
-            yield ""
-            yield f"## {title}"
+            yield from ("", f"### {title}")
             for number, metric in ((3, "PSNR"), (4, "LPIPS")):
                 stem = figure_name(number, channel)
-                if stem in shown:
-                    yield ""
-                    yield f"![Fig. {number}: {metric} over SNR, {title}]({shown[stem]})"
+                yield from _figure(shown, stem, f"Fig. {number}: {metric} over SNR, {title}")
             yield ""
             yield from _over_snr(by_scheme)
             yield from _separation(by_scheme)
     if by_scheme := swept(rows, FIGURE_5_SNR_DB):
-        yield ""
-        yield "## Ratio (Fig. 5)"
-        if "figure-5" in shown:
-            yield ""
-            yield f"![Fig. 5: PSNR and LPIPS over k/n]({shown['figure-5']})"
+        yield from ("", "### Ratio (Fig. 5)")
+        yield from _figure(shown, "figure-5", "Fig. 5: PSNR and LPIPS over k/n")
         yield ""
         yield from _over_k(by_scheme)
     if fitted(rows):
-        yield ""
-        yield "## Flow and channel training"
-        yield ""
+        yield from ("", "### Flow and channel training", "")
         yield "Codecs of one width, fitted alike with the shipped encoder, flow and generator held."
         yield ""
         yield from _fitted(rows)
     if gaps:
-        yield ""
-        yield "## The limit"
-        yield ""
+        yield from ("", "### The limit", "")
         yield from _limit(gaps)
-    yield ""
-    yield "## Power at the channel"
-    yield ""
+    yield from ("", "### Power at the channel", "")
     yield from _powers(rows)
     for path in pictures:
         if path.suffix == ".png":
             yield ""
             yield f"![{path.stem}: a row a scheme, a column an SNR, AWGN]({path.relative_to(beside).as_posix()})"
+
+
+def _figure(shown: dict[str, str], stem: str, title: str) -> Iterator[str]:
+    if stem in shown:
+        yield ""
+        yield f"![{title}]({shown[stem]})"
 
 
 def _over_snr(by_scheme: dict[str, Curve]) -> Iterator[str]:

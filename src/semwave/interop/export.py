@@ -5,14 +5,18 @@
 All numbers are float32: bf16 inside a graph is refused by runtimes, and what is gained by it they do themselves.
 """
 
+import copy
+import io
 import json
 import logging
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -63,53 +67,85 @@ def export_receiver(model: Model, path: Path, k: int, size: int | None = None) -
     sent = model.encode(scene, k)
     assert sent.header is not None
     soft, about = AWGN(10.0, 0)(sent), json.dumps(asdict(sent.header))
-    inputs = soft.symbols.contiguous(), soft.noise.contiguous()
-    with torch.no_grad(), _in_float32(model), _quiet(), tempfile.TemporaryDirectory() as folder:
-        graph = torch.export.export(ReceiverGraph(model, sent.header, receiver.size), inputs, strict=False)
-        part = Path(folder) / path.name
-        picture = (_write_onnx if path.suffix == ".onnx" else _write_torch)(graph, inputs, part, about)
-        written = part.read_bytes()
-    error = (picture - receiver(soft)).square().mean().item()
-    quality = float(10 * torch.log10(torch.tensor(4 / max(error, 1e-12))))
-    if not quality >= LEAST_DB:
-        raise SemwaveError(f"{path}: the exported receiver draws another picture ({quality:.1f} dB); it is not written")
+    inputs = {"symbols": soft.symbols.contiguous(), "noise": soft.noise.contiguous()}
+    with torch.no_grad(), in_float32(model) as plain, quietly():
+        graph = ReceiverGraph(plain, sent.header, receiver.size)
+        program = torch.export.export(graph, tuple(inputs.values()), strict=False)
+        if path.suffix == ".onnx":
+            written, (picture,) = to_onnx(program, inputs, ("picture",), about)
+        else:
+            written, picture = _to_torch(program, inputs, about)
+    quality = checked_quality(str(path), picture, receiver(soft))
     write_bytes(path, written)
     return quality
 
 
-def _write_torch(graph: torch.export.ExportedProgram, inputs: tuple[Tensor, Tensor], path: Path, about: str) -> Tensor:
-    torch.export.save(graph, path, extra_files={"semwave.json": about})
-    return torch.export.load(path).module()(*inputs)
+def checked_quality(what: str, picture: Tensor, original: Tensor) -> float:
+    """PSNR in dB of a ``picture`` of ``what`` was exported to the ``original``, of one shape, in [-1, 1]. Raises
+    :class:`SemwaveError` where it is another picture."""
+    error = (picture - original).square().mean().clamp_min(1e-12)
+    quality = float(10 * torch.log10(4 / error))
+    if not quality >= LEAST_DB:
+        raise SemwaveError(f"{what}: the exported graph draws another picture ({quality:.1f} dB); it is not written")
+    return quality
 
 
-def _write_onnx(graph: torch.export.ExportedProgram, inputs: tuple[Tensor, Tensor], path: Path, about: str) -> Tensor:
+def _to_torch(program: torch.export.ExportedProgram, inputs: dict[str, Tensor], about: str) -> tuple[bytes, Tensor]:
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files={"semwave.json": about})
+    written = file.getvalue()
+    return written, torch.export.load(io.BytesIO(written)).module()(*inputs.values())
+
+
+def to_onnx(
+    program: torch.export.ExportedProgram, inputs: dict[str, Tensor], outputs: Sequence[str], about: str = ""
+) -> tuple[bytes, list[Tensor]]:
+    """``program`` as ONNX, with ``inputs`` and ``outputs`` by name and the metadata "semwave" of ``about``, and what
+    ONNX Runtime gives of it for ``inputs``.
+
+    Raises:
+        SemwaveError: packages that are missing.
+    """
     try:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError:
         raise SemwaveError(f"writing ONNX needs other packages: {ONNX_PACKAGES}") from None
-    names = {"input_names": ["symbols", "noise"], "output_names": ["picture"]}
-    program = torch.onnx.export(graph, inputs, dynamo=True, verbose=False, **names)
-    assert program is not None
-    program.model.metadata_props["semwave"] = about
-    program.save(str(path))
-    given = {name: tensor.numpy() for name, tensor in zip(names["input_names"], inputs, strict=True)}
-    return torch.from_numpy(onnxruntime.InferenceSession(str(path)).run(None, given)[0])
+    given = tuple(inputs.values())
+    made = torch.onnx.export(
+        program, given, dynamo=True, verbose=False, input_names=list(inputs), output_names=list(outputs)
+    )
+    assert made is not None
+    made.model.metadata_props["semwave"] = about
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.onnx"
+        made.save(str(file))
+        written = file.read_bytes()
+    session = onnxruntime.InferenceSession(written)
+    found = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+    return written, [torch.from_numpy(array) for array in found]
 
 
 @contextmanager
-def _in_float32(model: FaceModel) -> Iterator[None]:
-    """Without bf16: neither the copy of the generator in it, nor autocast."""
-    sketcher, model.sketcher = model.sketcher, None
-    try:
-        with patch.object(torch, "autocast", lambda *_, **__: nullcontext()):
-            yield
-    finally:
-        model.sketcher = sketcher
+def in_float32(model: FaceModel) -> Iterator[FaceModel]:
+    """``model`` without bf16: a view of it without the copy of the generator in bf16, and no autocast in this thread
+    meanwhile. Other threads and ``model`` itself notice nothing."""
+    plain = copy.copy(model)
+    plain._modules = {**model._modules, "sketcher": None}
+    autocast, here = torch.autocast, threading.get_ident()
+
+    def in_other_threads(*arguments: Any, **options: Any) -> Any:
+        return nullcontext() if threading.get_ident() == here else autocast(*arguments, **options)
+
+    with _one_at_a_time, patch.object(torch, "autocast", in_other_threads):
+        yield plain
+
+
+_one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Exporting reports what is no concern of the user's."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

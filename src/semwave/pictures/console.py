@@ -1,8 +1,10 @@
-"""What is shown while a run goes on. Text of users is never markup: a folder called ``[red]`` is called that."""
+"""What is shown. Text of users is never markup: a folder called ``[red]`` is called that."""
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -10,7 +12,12 @@ from rich.text import Text
 
 from semwave.errors import printable
 
+if TYPE_CHECKING:
+    import numpy as np
+
 Item = TypeVar("Item")
+SHOWN_COLUMNS = 80
+"""Of a terminal that a picture takes at most."""
 
 
 def plain_console(stderr: bool = False) -> Console:
@@ -29,6 +36,22 @@ class Remaining(ProgressColumn):
         if not task.completed or task.total is None or task.elapsed is None:
             return Text("-:--:--")
         return Text(str(timedelta(seconds=round(task.elapsed / task.completed * (task.total - task.completed)))))
+
+
+def show(console: Console, picture: "np.ndarray") -> None:
+    """Show ``picture`` (H, W, 3) uint8 in a terminal: as pixels by Kitty's protocol or Sixel, as half blocks in colours
+    elsewhere. Nothing where nobody watches."""
+    watched = all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stdout__))
+    if not watched or console.file is not sys.__stdout__ or console.is_dumb_terminal or console.no_color:
+        return
+    if 0 in os.get_terminal_size(console.file.fileno()):  # one that does not know how large it is
+        return
+    from PIL.Image import fromarray
+
+    # On import it asks the terminal what it can do.
+    from textual_image.renderable import Image
+
+    console.print(Image(fromarray(picture), width=min(SHOWN_COLUMNS, console.width)))
 
 
 def bars(console: Console, *more: TextColumn) -> Progress:

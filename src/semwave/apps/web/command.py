@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semwave.apps.options import LpipsWeights, ModelName, model_file
+from semwave.apps.options import DrawnBy, LpipsWeights, ModelName, model_file
 from semwave.errors import SemwaveError
 from semwave.zoo import DEFAULT, config_of
 
@@ -35,6 +35,7 @@ def serve(
         str | None, typer.Option(envvar="SEMWAVE_TOKEN", help="The token (default: a new one; none on this machine).")
     ] = None,
     lpips_weights: LpipsWeights = None,
+    engine: DrawnBy = "torch",
 ) -> None:
     """Open a page in the browser, live from a camera, and the same as an HTTP API.
 
@@ -54,7 +55,7 @@ def serve(
         token = secrets.token_urlsafe(24)
     if token is not None and (len(token) < 16 or not all("!" <= c <= "~" and c not in '",;\\' for c in token)):
         raise SemwaveError("the token must have at least 16 characters, letters and digits alone")
-    _check_model(model, lpips_weights)
+    _check_model(model, lpips_weights, engine)
     listening = _listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
     if allow_remote:
@@ -64,7 +65,7 @@ def serve(
     sys.stdout.flush()
 
     settings = uvicorn.Config(
-        create_app(_service(model, lpips_weights), None if allow_remote else LOOPBACK, token),
+        create_app(_service(model, lpips_weights, engine), None if allow_remote else LOOPBACK, token),
         log_level="warning",
         access_log=False,  # names of kept photographs are in the addresses
         server_header=False,
@@ -81,8 +82,9 @@ def serve(
         uvicorn.Server(settings).run(sockets=[listening])
 
 
-def _check_model(model: str, lpips_weights: Path | None) -> None:
-    """Raises :class:`SemwaveError` for a model or LPIPS weights that are not there."""
+def _check_model(model: str, lpips_weights: Path | None, engine: str) -> None:
+    """Raises :class:`SemwaveError` for a model, LPIPS weights or an engine that are not there."""
+    from semwave.interop.engines import check_engine
     from semwave.pictures.metrics import LPIPS
 
     if not model_file(model):
@@ -91,15 +93,16 @@ def _check_model(model: str, lpips_weights: Path | None) -> None:
         raise SemwaveError(f"{model}: no such file; check the name")
     if lpips_weights is not None:
         LPIPS("alex", lpips_weights)
+    check_engine(engine)
 
 
-def _service(model: str, lpips_weights: Path | None) -> "Service":
+def _service(model: str, lpips_weights: Path | None, engine: str) -> "Service":
     from semwave.apps.web.jobs import Loading, LoadingLpips
     from semwave.apps.web.service import Service
     from semwave.model import load_model
 
     config = load_model(model).config if model_file(model) else config_of(model)
-    return Service(config, Loading(model, lpips_weights), LoadingLpips(lpips_weights))
+    return Service(config, Loading(model, lpips_weights, engine), LoadingLpips(lpips_weights))
 
 
 def _listen(host: str, port: int) -> socket.socket:

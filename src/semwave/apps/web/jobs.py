@@ -10,6 +10,7 @@ from semwave.air.files import signal_bytes
 from semwave.apps.web.asked import Framing, Receiving, SendAnswer, Sending, ViewAnswer, Viewing, Whole
 from semwave.apps.web.studio import EXAMPLES, Photograph, Studio, base64_of, constellation
 from semwave.errors import SemwaveError
+from semwave.interop.engines import TORCH, drawn_by
 from semwave.model import load_model
 from semwave.pictures import images
 from semwave.pictures.metrics import LPIPS
@@ -17,14 +18,16 @@ from semwave.pictures.metrics import LPIPS
 
 @dataclass(frozen=True)
 class Loading:
-    """How a studio is made: the ``model``'s name, and where the weights of LPIPS(alex) are; without them, no LPIPS."""
+    """How a studio is made: the ``model``'s name, where the weights of LPIPS(alex) are (without them, no LPIPS), and
+    what draws pictures."""
 
     model: str
     lpips_weights: Path | None
+    engine: str = TORCH
 
     def __call__(self) -> Studio:
         """Load it. Raises :class:`SemwaveError` where that is not possible."""
-        return Studio(load_model(self.model), LPIPS("alex", self.lpips_weights))
+        return Studio(drawn_by(load_model(self.model), self.engine), LPIPS("alex", self.lpips_weights))
 
 
 @dataclass(frozen=True)
