@@ -135,8 +135,7 @@ class Sender:
         self.progress: Callable[[int, float], None] | None = None
         """Called after every step of refinement, with its number and the MSE."""
         loaded = self.receiver.model
-        engine = getattr(loaded, "engine", TORCH)
-        used = loaded.config.name, loaded.digest, engine, sorted(self.lpips), __version__
+        used = loaded.config.name, loaded.digest, getattr(loaded, "engine", TORCH), sorted(self.lpips), __version__
         asked = ks, snrs_db, channel, self.size, align_faces, face, layers, refine_steps, start, perceptual, seed
         known = privacy and privacy.knowledge and file_digest(privacy.knowledge)
         hidden = privacy, known, None if mask is None else (mask.shape, hashlib.sha256(mask.tobytes()).hexdigest())
