@@ -62,6 +62,7 @@ WRITTEN = {
     "hide.md": ["out/photo.comparison.png", "kept/report.json"],
     "over-the-air.md": ["heard/report.jsonl", "heard.png"],
     "scheme.md": ["compared/results.md", "compared/rows.csv"],
+    "machines.md": ["sent/report.jsonl", "sent/report.json"],
     "data.md": ["measured/results.md", "own.safetensors", "sent/report.json"],
 }
 """By tutorial, some of what its reader finds in the working folder at the end."""
