@@ -32,7 +32,8 @@ def test_both_ends_learn_and_nothing_else(tmp_path):
     images = torch.randint(256, (4, 3, 128, 128), dtype=torch.uint8, generator=seeded())
     coordinates = model.space.coordinates(model.sample(4, seeded()))
     distance = lambda a, b: (a - b).abs().mean((1, 2, 3))  # noqa: E731
-    train_channel(model, images, coordinates, distance, tmp_path, Schedule(3, 2, 1e-4, warmup=1), "no")
+    likeness = lambda pictures: torch.nn.functional.normalize(pictures.mean((2, 3)))  # noqa: E731
+    train_channel(model, images, coordinates, distance, tmp_path, Schedule(3, 2, 1e-4, warmup=1), "no", likeness)
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert {name.split(".")[0] for name in moved} == {"flow", "codec"}
     # What a symbol is worth is measured, not learned: plans stay what they were.

@@ -211,6 +211,10 @@ def channel(
     flow_steps: Annotated[int, typer.Option(min=1, help="Steps of the flow before.")] = 400,
     probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320, seed: Seed = 0,
     precision: Precision = "bf16",
+    face_network: Annotated[
+        Path | None, typer.Option(help="MobileFaceNet's weights: the likeness of faces counts, too.")
+    ] = None,
+    learn_on: Annotated[bool, typer.Option("--learn-on", help="From the flow and codec that --weights has.")] = False,
 ) -> None:  # fmt: skip
     """Flow and channel codec again, for codes of photographs that stay what they are; from 64 symbols up."""
     from semwave.coding.flow import CodeFlow
@@ -220,20 +224,23 @@ def channel(
     from semwave.training.codec import as_sent, photo_codes, start_codec
     from semwave.training.data import map_photos, without_validation
     from semwave.training.flow import train_flow
+    from semwave.training.identity import FaceIdentity
     from semwave.training.loop import Schedule
 
-    model = open_model(weights, "parser", "generator", "space", "encoder", "corrections", "flow", residual=True)
+    identity = FaceIdentity(face_network) if face_network else None
+    parts = ["parser", "generator", "space", "encoder", "corrections", "flow", *["codec"] * learn_on]
+    model = open_model(weights, *parts, residual=True)
     photos = without_validation(map_photos(data, "train", 2 * INPUT, runs / "photos"))
     coordinates = as_sent(model, photo_codes(model, photos.images, runs / "photo-codes.pt"))
-    if isinstance(model.flow, CodeFlow):
+    if isinstance(model.flow, CodeFlow) and not learn_on:
         schedule = Schedule(flow_steps, 64, 4e-4, seed=seed)
         model.flow = train_flow(model.flow.requires_grad_(True), coordinates, runs / "channel-flow", schedule)
     run = runs / "channel"
-    if not (run / "checkpoint.pt").exists():
+    if not (run / "checkpoint.pt").exists() and not learn_on:
         start_codec(model, coordinates, len(coordinates), probes, seed)
     schedule = Schedule(steps, batch, rate, warmup=50, checkpoint_every=100, seed=seed)
     distance = LPIPS("alex", lpips_weights)
-    train_channel(model, photos.images, coordinates, distance, run, schedule, precision)
+    train_channel(model, photos.images, coordinates, distance, run, schedule, precision, identity)
     model.save(weights, ("flow", "codec"))
 
 

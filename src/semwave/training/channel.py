@@ -2,7 +2,7 @@
 
     coordinates of photographs -> flow -> codec -> any k, 0 to 20 dB, some symbols lost
                                -> codec -> inverse flow -> codes
-                               -> picture, 128 px -> MSE, LPIPS
+                               -> picture, 128 px -> MSE, LPIPS, likeness of the face
 
 An inversion that takes seconds of gradients is not repeated at every step, so a step costs a picture of 128 px.
 """
@@ -20,6 +20,7 @@ from semwave.pictures.metrics import LPIPS
 from semwave.training.codec import compare, draw_k, draw_snr_db
 from semwave.training.data import pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
+from semwave.training.identity import FaceIdentity
 from semwave.training.loop import Schedule, fit
 
 SNR_DB = (0.0, 20.0)
@@ -27,7 +28,10 @@ CODES_ALONE = 0.2
 """Share of batches in which codes are sent without a residual, as in the paper."""
 LOSSY = 0.2
 """Share of batches in which symbols are lost, up to half of them."""
+MOST_K = 4096
+"""The most symbols of a signal; codes get hardly more power with more."""
 CODE_WEIGHT = 0.05
+LIKENESS_WEIGHT = 0.15
 LPIPS_WEIGHT = 0.5
 
 
@@ -35,7 +39,7 @@ def random_plan(model: FaceModel, random: torch.Generator) -> Plan:
     """A plan that ``model`` may have for a signal; with a residual as a rule."""
     if model.residual is None or torch.rand((), generator=random) < CODES_ALONE:
         return model.plan(min(draw_k(model.config.highest_k, random), model.codec.symbols), False)
-    return model.plan(draw_k(model.config.highest_k, random), True)
+    return model.plan(draw_k(MOST_K, random), True)
 
 
 class _Ends(nn.Module):
@@ -48,10 +52,10 @@ class _Ends(nn.Module):
 
 def train_channel(
     model: FaceModel, images: Tensor, coordinates: Tensor, lpips: LPIPS, run: Path, schedule: Schedule,
-    precision: str = "bf16",
+    precision: str = "bf16", identity: FaceIdentity | None = None,
 ) -> FaceModel:  # fmt: skip
     """Train codec and flow of ``model`` on ``coordinates`` (N, codes, coordinates) of photographs ``images`` (N, 3, S,
-    S) uint8, S at least 128."""
+    S) uint8, S at least 128. With ``identity`` the face is to be the same person's for that network, too."""
     model.requires_grad_(False)
 
     def loss(ends: _Ends, step: int, random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
@@ -72,8 +76,14 @@ def train_channel(
                 symbols, noise = symbols.masked_fill(gone, 0.0), noise.masked_fill(gone, torch.inf)
             arrived = ends.flow.inverse(ends.codec.decode(symbols, noise))
             code = (arrived - coordinates[index].float().to(device)).square().mean()
-        squared, distance = compare(model, lpips, model.space.codes(arrived), truth, {SKETCH})
+        codes = model.space.codes(arrived)
+        squared, distance = compare(model, lpips, codes, truth, {SKETCH})
         total = (MSE_WEIGHT * squared + LPIPS_WEIGHT * distance).mean() + CODE_WEIGHT * code + 0.01 * spread
+        if identity is not None:
+            with torch.no_grad():
+                who = identity(truth)
+            drawn = model.native.images(codes, (SKETCH,))[SKETCH]
+            total = total + LIKENESS_WEIGHT * (1 - (identity(drawn) * who).sum(1)).mean()
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips": distance.mean(), "code": code, "spread": spread}
 
