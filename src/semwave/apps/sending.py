@@ -21,8 +21,8 @@ from semwave.apps.options import REPORTED
 from semwave.apps.outputs import row_log_of
 from semwave.apps.send import Sender, picture_names
 from semwave.errors import SemwaveError, printable
+from semwave.generators.memory import keep_one_pool
 from semwave.interop.engines import drawn_by
-from semwave.model import load_model
 from semwave.pictures.console import bars, track
 from semwave.pictures.files import FILE, FOLDER, MISSING, STREAM, kind_of
 from semwave.pictures.metrics import LPIPS
@@ -56,6 +56,10 @@ def new_sender(
     Raises:
         SemwaveError: as :class:`Sender`, or a backbone that is not at hand on the process's machine.
     """
+    from semwave.model import load_model
+
+    # Threads beside the network measure LPIPS; each would keep a pool of its own.
+    keep_one_pool()
     lpips = {name: LPIPS(name, lpips_weights) for name in backbones}
     return Sender(model=drawn_by(load_model(model), engine), lpips=lpips, **settings)
 
