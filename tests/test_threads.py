@@ -39,6 +39,25 @@ def test_eight_threads_get_the_bits_that_one_gets(ends):
         assert torch.equal(symbols, alone[number % 2][0]) and torch.equal(picture, alone[number % 2][1])
 
 
+FINDING = """
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from skimage import data
+from semwave.pictures.align import find_frame
+pictures = [np.roll(data.astronaut(), shift, 1).copy() for shift in range(0, 60, 10)]
+find = lambda picture: repr(find_frame(picture))
+alone = [find(picture) for picture in pictures]
+with ThreadPoolExecutor(4) as pool:
+    assert list(pool.map(find, 8 * pictures)) == 8 * alone
+"""
+
+
+def test_faces_are_found_by_many_threads_at_once():
+    # In a process of its own: what is not made for threads ends it.
+    done = subprocess.run([sys.executable, "-c", FINDING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_made_once_a_picture_is_never_another_pictures():
     start = threading.Barrier(THREADS)
     made = PerPicture(lambda picture: picture.sum().item())

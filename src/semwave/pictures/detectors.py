@@ -1,11 +1,27 @@
-"""What finds faces and landmarks: dlib and the weights that face_recognition_models carries."""
+"""What finds faces and landmarks: dlib and the weights that face_recognition_models carries.
+
+dlib's detectors keep what they work on inside and let other threads run meanwhile, so every thread has its own; the
+predictor of landmarks only reads, and there is one.
+"""
 
 import importlib.util
+import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from semwave.errors import SemwaveError
+
+_of_this_thread = threading.local()
+
+
+def _own(name: str, make: Callable[[], Any]) -> Any:
+    """What ``make`` gave this thread, kept under ``name``."""
+    kept = _of_this_thread.__dict__
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
 
 
 def dlib_module() -> Any:
@@ -27,16 +43,15 @@ def dlib_weights(name: str) -> str:
     return str(path)
 
 
-@cache
 def hog_detector() -> Any:
-    """dlib's detector of upright faces from the front, of 80 pixels and more."""
-    return dlib_module().get_frontal_face_detector()
+    """dlib's detector of upright faces from the front, of 80 pixels and more; the thread's own."""
+    return _own("hog", lambda: dlib_module().get_frontal_face_detector())
 
 
-@cache
 def cnn_detector() -> Any:
-    """dlib's network that finds faces, covered ones too."""
-    return dlib_module().cnn_face_detection_model_v1(dlib_weights("mmod_human_face_detector.dat"))
+    """dlib's network that finds faces, covered ones too; the thread's own."""
+    weights = dlib_weights("mmod_human_face_detector.dat")
+    return _own("cnn", lambda: dlib_module().cnn_face_detection_model_v1(weights))
 
 
 @cache
