@@ -133,7 +133,12 @@ def asked_of_the_service() -> Callable[[Path], object]:
         async def work(self, *_: object, **__: object) -> None:
             raise SemwaveError("understood")
 
+    class NoWorker(SimpleNamespace):
+        async def submit(self, *_: object) -> None:
+            raise SemwaveError("understood")
+
     service = NothingDrawn(config_of(DEFAULT), lambda: None)
+    service.worker.submit = NoWorker().submit
     service.photographs = SimpleNamespace(get=lambda name: object(), put=lambda photo: "x", drop=lambda name: None)
     app = create_app(service)
 

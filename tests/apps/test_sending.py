@@ -123,7 +123,16 @@ def shipped_sender(out, **options):
     from semwave.apps.sending import new_sender
 
     return new_sender(
-        ("alex",), None, model="faces-512", ks=(2560,), snrs_db=(10.0,), size=256, align_faces=False, out=out, **options
+        ("alex",),
+        None,
+        "torch",
+        model="faces-512",
+        ks=(2560,),
+        snrs_db=(10.0,),
+        size=256,
+        align_faces=False,
+        out=out,
+        **options,
     )
 
 

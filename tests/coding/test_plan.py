@@ -145,7 +145,7 @@ def test_the_first_symbols_tell_what_they_carry(k, seed, level):
     # By how much X was scaled is known less well from a part of it, so only the direction is looked at.
     for one, other, which in zip(codes, sent, well, strict=True):
         if which.sum() > 3:
-            assert torch.cosine_similarity(one[which], other[which], 0) > 0.7
+            assert torch.cosine_similarity(one[which], other[which], 0) > 0.5
     unheard = ~torch.isin(torch.arange(k), plan.diversity.places[(plan.diversity.places < first).any(1)])
     unheard[:first] = False
     assert (found[:, unheard[~plan.for_codes]] == 0).all()

@@ -24,7 +24,7 @@ def power(images):
 @pytest.mark.parametrize("size", [256, 512])
 def test_a_photograph_stays_what_it_is(astronaut, size):
     photo = resized(astronaut, size)
-    assert psnr(without_mesh(photo), photo, 2).item() > 35
+    assert psnr(without_mesh(photo), photo, 2).item() > 33
 
 
 @settings(deadline=None, max_examples=30)

@@ -61,7 +61,7 @@ def test_a_run_that_loses_a_machine_is_the_run_of_one_process(nodes, tmp_path):
     losing = threading.Thread(target=lose_a_machine, daemon=True)
     losing.start()
     settings = {"model": "faces-512", "ks": (2560,), "snrs_db": (10.0,), "size": 256, "align_faces": False}
-    make = partial(new_sender, ("alex",), None, out=out, **settings)
+    make = partial(new_sender, ("alex",), None, "torch", out=out, **settings)
     done = send_photos(make, find_photos([folder]), out / "report.json", Cluster("", 4), Console(quiet=True))
     losing.join(timeout=10)
     assert not losing.is_alive(), "the machine was not lost while the run went on"
