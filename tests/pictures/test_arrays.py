@@ -18,7 +18,7 @@ from semwave.errors import SemwaveError
 from semwave.generators.official import read_official
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.generators.weights import read_weights
-from semwave.pictures.arrays import read_npy, read_safetensors, read_torch
+from semwave.pictures.arrays import read_npy, read_safetensors, read_torch, write_torch
 from semwave.pictures.files import read_json
 from semwave.pictures.metrics import LPIPS
 from semwave.privacy.faces import read_codes
@@ -204,3 +204,17 @@ def test_a_folder_a_pipe_and_nothing_are_no_arrays(tmp_path):
 
 def test_the_shipped_weights_are_read(tmp_path):
     assert MODELS and all(read_safetensors(file, "")[0] for file in MODELS[DEFAULT].glob("codec.safetensors"))
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_no_full_disk(how, tmp_path, monkeypatch):
+    def save(value, file):
+        try:
+            raise how
+        finally:
+            raise RuntimeError("unexpected pos")  # as torch's archive does when it is closed half-way
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(how):
+        write_torch(tmp_path / "checkpoint.pt", {})
+    assert not list(tmp_path.iterdir())

@@ -139,6 +139,9 @@ def write_torch(path: Path, value: Any) -> None:
         finally:
             part.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch says by the latter that a file could not be written
+        cause = error.__context__
+        if cause is not None and not isinstance(cause, Exception):  # or that it was interrupted
+            raise cause from None
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise SemwaveError(f"{path}: cannot be written ({reason}); choose another place") from None
 
