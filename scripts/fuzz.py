@@ -129,16 +129,11 @@ def asked_of_the_service() -> Callable[[Path], object]:
     from semwave.errors import SemwaveError
     from semwave.zoo import DEFAULT, config_of
 
-    class NothingDrawn(Service):
-        async def work(self, *_: object, **__: object) -> None:
-            raise SemwaveError("understood")
+    async def understood(*_: object, **__: object) -> None:
+        raise SemwaveError("understood")
 
-    class NoWorker(SimpleNamespace):
-        async def submit(self, *_: object) -> None:
-            raise SemwaveError("understood")
-
-    service = NothingDrawn(config_of(DEFAULT), lambda: None)
-    service.worker.submit = NoWorker().submit
+    service = Service(config_of(DEFAULT), lambda: None)
+    service.work = service.worker.submit = understood
     service.photographs = SimpleNamespace(get=lambda name: object(), put=lambda photo: "x", drop=lambda name: None)
     app = create_app(service)
 

@@ -1,6 +1,8 @@
 """What many tests need: a small model in place of the shipped ones, and pictures that it sends exactly."""
 
 import gc
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,3 +65,17 @@ def photos(tmp_path, squares):
     for i in range(3):
         Image.fromarray(squares(i)).save(folder / f"photo-{i}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """A cluster of two cores, in whose processes the modules of the tests are found."""
+    ray = pytest.importorskip("ray")
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), str(tests.parent / "src"), os.environ.get("PYTHONPATH", "")])
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )  # fmt: skip
+    yield
+    ray.shutdown()

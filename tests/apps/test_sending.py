@@ -51,18 +51,6 @@ def pictures(out):
     return {path.name: path.read_bytes() for path in out.glob("*.png")}
 
 
-@pytest.fixture
-def ray():
-    ray = pytest.importorskip("ray")
-    paths = os.pathsep.join([str(TESTS), str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )  # fmt: skip
-    yield
-    ray.shutdown()
-
-
 def check_the_same(folder, tmp_path, engine):
     (folder / "3.png").write_bytes(b"")
     done, rows = sent(folder, tmp_path / "a", Local(0, 1))

@@ -14,19 +14,6 @@ from semwave.work.local import Local
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def ray():
-    """A cluster of two cores, in whose processes the modules of the tests are found."""
-    ray = pytest.importorskip("ray")
-    paths = os.pathsep.join([str(TESTS), str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )  # fmt: skip
-    yield
-    ray.shutdown()
-
-
 ENGINES = {
     "one by one": lambda: Local(0, 1),
     "in batches": lambda: Local(0, 4),

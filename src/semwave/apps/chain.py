@@ -28,6 +28,7 @@ from semwave.apps.options import (
     Resume,
     Seed,
     Size,
+    StandInSeed,
     Start,
     Workers,
     chosen_engine,
@@ -181,7 +182,7 @@ def transmit(
     face: Face = None,
     invert: Invert = Start.encoder,
     refine_steps: RefineSteps = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")] = 0,
+    seed: StandInSeed = 0,
     model: ModelName = DEFAULT,
     private: privacy.Private = privacy.NOTHING,
 ) -> None:

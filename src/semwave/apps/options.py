@@ -32,6 +32,9 @@ ModelName = Annotated[
     str, typer.Option("--model", help="One of 'semwave models', a FOLDER, CHECKPOINT.pt, module:name.")
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same one gives the same bits.")]
+StandInSeed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of what stands in for private parts.")
+]
 LpipsWeights = Annotated[
     Path | None,
     typer.Option(

@@ -99,27 +99,26 @@ class Residual(nn.Module):
     def coefficients(self, difference: Tensor, count: int) -> Tensor:
         """The first ``count`` coefficients (B, count) of a ``difference`` (B, 3, 512, 512), of variance 1 each."""
         axis, row, column = self._places(count)
-        return self.transform(difference, self._frequencies(count))[:, axis, row, column] / self.deviation[
-            :count
-        ].clamp_min(1e-6)
+        found = self.transform(difference, _frequencies(row, column))[:, axis, row, column]
+        return found / self.deviation[:count].clamp_min(1e-6)
 
     def restored(self, coefficients: Tensor) -> Tensor:
         """The difference (B, 3, 512, 512) of which the first ``coefficients`` (B, count) are known."""
         count = coefficients.shape[1]
-        frequencies = self._frequencies(count)
-        planes, cosines = coefficients.new_zeros(len(coefficients), 3, frequencies, frequencies), self.cosines
         axis, row, column = self._places(count)
+        frequencies = _frequencies(row, column)
+        planes, cosines = coefficients.new_zeros(len(coefficients), 3, frequencies, frequencies), self.cosines
         planes[:, axis, row, column] = coefficients * self.deviation[:count]
         rows = torch.einsum("bdij,cd,ih->bchj", planes, self.colours, cosines[:frequencies])
         return torch.einsum("bchj,jw->bchw", rows, cosines[:frequencies])
 
-    def _frequencies(self, count: int) -> int:
-        """How many of the lowest frequencies the first ``count`` coefficients have; all in a graph that is exported."""
-        if torch.compiler.is_exporting() or not count:
-            return LUMA_FREQUENCIES
-        _, row, column = self._places(count)
-        return int(torch.maximum(row, column).max()) + 1
-
     def _places(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         chosen = self.chosen[:count].long()
         return chosen // FULL**2, chosen // FULL % FULL, chosen % FULL
+
+
+def _frequencies(row: Tensor, column: Tensor) -> int:
+    """How many of the lowest frequencies coefficients in these places need; all in a graph that is exported."""
+    if torch.compiler.is_exporting() or not len(row):
+        return LUMA_FREQUENCIES
+    return int(torch.maximum(row, column).max()) + 1

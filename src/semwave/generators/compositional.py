@@ -103,8 +103,7 @@ class CompositionalGenerator(nn.Module):
     def forward(self, codes: Tensor, size: int) -> Drawing:
         """Faces of ``codes`` (B, codes, code_size). Raises :class:`SemwaveError` for a size that is not offered."""
         logits = self.layout.decode(codes[:, MASK_CODE])
-        image = self._images(codes, logits, (size,))[size]
-        return Drawing(without_mesh(image) if size in SIZES else image, mask_pyramid(logits, GRID))
+        return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""
@@ -140,7 +139,8 @@ class CompositionalGenerator(nn.Module):
             x = block(x, texture if i >= FIRST_TEXTURE_BLOCK else shape if i >= FIRST_SHAPE_BLOCK else base)
             size = 2 * x.shape[-1]
             if size in sizes:
-                images[size] = (self.heads[str(size)] if size in HEADS else self.body.image)(x, texture)
+                image = (self.heads[str(size)] if size in HEADS else self.body.image)(x, texture)
+                images[size] = without_mesh(image) if size in SIZES else image
             if size == max(sizes):
                 break
         return images

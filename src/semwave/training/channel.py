@@ -17,7 +17,7 @@ from semwave.coding.plan import Plan
 from semwave.model import FaceModel
 from semwave.pictures.images import SKETCH, resized
 from semwave.pictures.metrics import LPIPS
-from semwave.training.codec import compare, draw_k, draw_snr_db
+from semwave.training.codec import compare_pictures, draw_k, draw_snr_db
 from semwave.training.data import pick, to_float
 from semwave.training.encoder import MSE_WEIGHT
 from semwave.training.identity import FaceIdentity
@@ -76,14 +76,13 @@ def train_channel(
                 symbols, noise = symbols.masked_fill(gone, 0.0), noise.masked_fill(gone, torch.inf)
             arrived = ends.flow.inverse(ends.codec.decode(symbols, noise))
             code = (arrived - coordinates[index].float().to(device)).square().mean()
-        codes = model.space.codes(arrived)
-        squared, distance = compare(model, lpips, codes, truth, {SKETCH})
+        drawn = model.native.images(model.space.codes(arrived), (SKETCH,))
+        squared, distance = compare_pictures(lpips, drawn, truth)
         total = (MSE_WEIGHT * squared + LPIPS_WEIGHT * distance).mean() + CODE_WEIGHT * code + 0.01 * spread
         if identity is not None:
             with torch.no_grad():
                 who = identity(truth)
-            drawn = model.native.images(codes, (SKETCH,))[SKETCH]
-            total = total + LIKENESS_WEIGHT * (1 - (identity(drawn) * who).sum(1)).mean()
+            total = total + LIKENESS_WEIGHT * (1 - (identity(drawn[SKETCH]) * who).sum(1)).mean()
         psnr = (10 * torch.log10(4 / squared.detach())).mean()
         return {"loss": total, "psnr": psnr, "lpips": distance.mean(), "code": code, "spread": spread}
 

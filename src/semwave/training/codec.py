@@ -133,11 +133,16 @@ def _face(images: Tensor) -> Tensor:
 
 
 def compare(model: FaceModel, lpips: LPIPS, codes: Tensor, images: Tensor, sizes: set[int]) -> tuple[Tensor, Tensor]:
-    """MSE and LPIPS (B,) of the pictures of ``codes`` (B, codes, code_size) against ``images`` (B, 3, H, H), averaged
-    over ``sizes``; the LPIPS of the face counts for itself too."""
+    """:func:`compare_pictures` of the pictures of ``codes`` (B, codes, code_size) of all ``sizes``."""
+    return compare_pictures(lpips, model.native.images(codes, tuple(sizes)), images)
+
+
+def compare_pictures(lpips: LPIPS, pictures: dict[int, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+    """MSE and LPIPS (B,) of ``pictures`` by their width against ``images`` (B, 3, H, H), averaged over the widths; the
+    LPIPS of the face counts for itself too."""
     pairs = [
         (picture.float(), functional.avg_pool2d(images, images.shape[-1] // width))
-        for width, picture in model.native.images(codes, tuple(sizes)).items()
+        for width, picture in pictures.items()
     ]
     squared = torch.stack([(picture - truth).square().mean((1, 2, 3)) for picture, truth in pairs]).mean(0)
     distance = torch.stack([lpips(*pair) for pair in pairs]).mean(0)

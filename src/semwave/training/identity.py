@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from skimage.transform import estimate_transform
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -84,7 +85,10 @@ class FaceIdentity(nn.Module):
             self.load_state_dict({name: tensor.float() for name, tensor in state.items()})
         except RuntimeError:
             raise SemwaveError(f"{weights}: holds other weights than MobileFaceNet's") from None
-        self.register_buffer("theta", similarity(np.array(TEMPLATE) / INPUT, np.array(FRAME)))
+        # For affine_grid, whose coordinates go from -1 to 1.
+        places = 2 * np.array(TEMPLATE) / INPUT - 1, 2 * np.array(FRAME) - 1
+        turned = estimate_transform("similarity", *places).params[:2]
+        self.register_buffer("theta", torch.from_numpy(turned).float())
         channels_last(self.requires_grad_(False).eval())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -100,14 +104,3 @@ class FaceIdentity(nn.Module):
         # (pixel - 127.5) / 128
         x = (x * (127.5 / 128)).contiguous(memory_format=torch.channels_last)
         return functional.normalize(self.net(x).flatten(1).float())
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> Tensor:
-    """The map (2, 3), turned, scaled and shifted alone, that takes ``source`` (N, 2) nearest to ``target`` (N, 2), both
-    in shares of the width, for affine_grid's coordinates from -1 to 1."""
-    source, target = 2 * source - 1, 2 * target - 1
-    x, y = source.T
-    one, zero = np.ones(len(x)), np.zeros(len(x))
-    rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-    a, b, right, down = np.linalg.lstsq(rows, target.T.reshape(-1), rcond=None)[0]
-    return torch.tensor([[a, -b, right], [b, a, down]], dtype=torch.float32)

@@ -57,7 +57,7 @@ def test_bf16_draws_the_picture_to_a_grey_level_and_the_model_stays_as_it_was(mo
     soft = studio.send(Photograph(face, "", None, {}), Sending(k=2560)).soft
     message = model.decode(soft)
     exact, drawn = model.draw(message, 256).image, quick.draw(message, 256).image.float()
-    assert (exact - drawn).abs().mean() < 3 / 255
+    assert (exact - drawn).abs().mean() < 2 / 255
     assert model.generator is generator and torch.equal(model.draw(message, 256).image, exact)
 
 
