@@ -1,5 +1,7 @@
 """Schemes by name, ours and yours."""
 
+import sys
+
 import pytest
 
 from semwave.baselines.facts import IDEAL, SEMWAVE
@@ -35,6 +37,7 @@ def test_what_says_nothing_under_fading_is_measured_without(linear_model):
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # Python keeps what a test before had under this name.
     (tmp_path / "mine.py").write_text(
         "class Blur:\n    name, key = 'blur', '1'\n    def send(self, image, link): ...\n"
         "class Broken: ...\n"
