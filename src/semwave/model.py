@@ -10,7 +10,6 @@ stands in a room of its own. :mod:`semwave.zoo` has the configurations of the mo
 """
 
 import functools
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
 from semwave.generators.memory import channels_last, keep_freed_memory
 from semwave.generators.registry import Generator, load_generator
-from semwave.generators.weights import read_weights, write_weights
+from semwave.generators.weights import read_weights, state_digest, write_weights
 from semwave.inversion.correction import Corrections
 from semwave.inversion.descent import descend
 from semwave.inversion.encoder import Encoder
@@ -98,10 +97,7 @@ class FaceModel(nn.Module):
         """Names the weights: 12 digits of the SHA-256 of their files, or of the tensors where there are none."""
         if self.folders:
             return file_digest(*weight_files(self.folders))
-        found = hashlib.sha256()
-        for name, tensor in self.state_dict().items():
-            found.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
-        return found.hexdigest()[:12]
+        return state_digest(self)
 
     def plan(self, k: int, residual: bool) -> Plan:
         """What ``k`` real symbols carry: codes and, where ``residual``, what they lack."""

@@ -22,7 +22,7 @@ from semwave.model import load_model
 from semwave.pictures import align
 from semwave.pictures.images import read_image, to_uint8
 from semwave.privacy import knowledge as knowledge_base
-from semwave.privacy.faces import drawn
+from semwave.privacy.faces import GeneratedCodes, drawn
 from semwave.privacy.knowledge import load_knowledge
 
 SIZE = 256
@@ -180,6 +180,45 @@ def test_knowledge_is_built_of_photos_and_of_generated_faces(face, model, tmp_pa
         result = semwave("knowledge", "build", *source, "--out", tmp_path / "base")
         assert result.exit_code == 0, result.output
         assert load_knowledge(model.config, tmp_path / "base").made_from == name
+
+
+def test_a_knowledge_base_does_not_depend_on_who_makes_it_and_a_build_goes_on(ray, tmp_path, monkeypatch):
+    monkeypatch.setattr(knowledge_base, "LEAST_FACES", 1)
+    threads, codes_of = torch.get_num_threads(), GeneratedCodes.process
+    torch.set_num_threads(1)  # as many as a task has
+
+    def asked_for(name, *options):
+        return semwave("knowledge", "build", "--generated", 3, "--out", tmp_path / name, *options)
+
+    def build(name, *options):
+        result = asked_for(name, *options)
+        assert result.exit_code == 0, result.output
+        return (tmp_path / name).read_bytes()
+
+    asked = []
+
+    def counted(self, batch):
+        asked.append(batch)
+        return codes_of(self, batch)
+
+    def stopped(self, batch):
+        if asked:
+            raise KeyboardInterrupt
+        return counted(self, batch)
+
+    try:
+        whole = build("alone", "--workers", 0, "--batch", 1)
+        assert build("cluster", "--ray") == whole
+        monkeypatch.setattr(GeneratedCodes, "process", stopped)
+        assert semwave(
+            "knowledge", "build", "--generated", 3, "--out", tmp_path / "base", "--batch", 1, "--workers", 0
+        ).exit_code
+        monkeypatch.setattr(GeneratedCodes, "process", counted)
+        asked.clear()
+        assert build("base", "--batch", 1) == whole and len(asked) == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert {path.name for path in tmp_path.iterdir()} == {"alone", "cluster", "base"}
 
 
 def test_a_photo_without_codes_is_left_out_and_named(face, model, tmp_path, monkeypatch):

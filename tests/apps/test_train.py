@@ -19,6 +19,8 @@ from semwave.model import FaceModel
 from semwave.pictures import metrics
 from semwave.training import codec, data, faces
 from semwave.training.data import Photos
+from semwave.work.cluster import Cluster
+from semwave.work.local import Local
 from semwave.zoo import CodecConfig, ResidualConfig, config_of, read_config, without_residual, write_config
 
 DEFAULT = config_of("faces-512")
@@ -159,13 +161,30 @@ def test_options_name_no_numbers_of_one_model():
         assert not any(str(k) in shown for k in (DEFAULT.k, DEFAULT.highest_k))
 
 
-def test_plain_faces_are_kept(monkeypatch, tmp_path):
+ENGINES = {
+    "": Local(2, 1),
+    "--workers 0": Local(0, 1),
+    "--ray": Cluster("", 1),
+    "--ray h:1": Cluster("h:1", 1),
+}
+
+
+@pytest.mark.parametrize("given", ENGINES)
+def test_generated_faces_are_made_by_the_engine_asked_for(given, weights, untaught, tmp_path, monkeypatch):
+    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder", "flow"))
     asked = []
     monkeypatch.setattr(faces, "make_plain", lambda *arguments: asked.append(arguments[2:]) or {})
-    model = FaceModel(SMALL)
-    training.plain_faces(model, tmp_path, 3)
-    training.plain_faces(model, tmp_path, 3, 5)
-    assert asked == [(training.FACES, 3, tmp_path / "plain.pt"), (5, 3, tmp_path / "plain.pt")]
+    result = run("codec", "--data", tmp_path, "--weights", weights, "--runs", tmp_path, "--seed", 3, *given.split())
+    assert result.exit_code == 0, result.output
+    (count, seed, path, made_by), *_ = asked
+    assert (count, seed, path) == (training.FACES, 3, tmp_path / "plain.pt")
+    assert type(made_by) is type(ENGINES[given]) and vars(made_by) == vars(ENGINES[given])
+
+
+def test_a_file_is_no_cluster(weights, untaught, tmp_path):
+    FaceModel(SMALL).save(weights, ("parser", "generator", "space", "encoder", "flow"))
+    result = run("codec", "--data", tmp_path, "--weights", weights, "--runs", tmp_path, "--ray=cluster.yaml")
+    assert result.exit_code == 2 and "is no address" in result.stderr
 
 
 def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):

@@ -1,6 +1,7 @@
 """A run resumes, measures anew what changed, and puts into rows what was measured."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from schemes import MeanDifference, Own
 from semwave import air
 from semwave.baselines.facts import Facts
 from semwave.errors import SemwaveError
+from semwave.evaluation.registry import find_scheme
 from semwave.evaluation.run import SNRS_DB, Job, Measuring, Original, link_for, received_pictures
 from semwave.evaluation.store import write_csv
 from semwave.pictures.align import in_frame
 from semwave.pictures.images import read_image, to_tensor, to_uint8
+from semwave.pictures.metrics import LPIPS
 from semwave.pictures.photos import find_photos
 from semwave.types import DELIVERED, Delivered
+from semwave.work.cluster import Cluster
 from semwave.work.local import Local
 
 
@@ -57,6 +61,37 @@ def test_threads_beside_the_network_measure_the_same(tmp_path, photos):
     (photos / "photo-1.png").write_text("no picture")
     alone = measure(tmp_path / "alone", photos, Counted(), Own())
     assert measure(tmp_path / "beside", photos, Counted(), Own(), engine=Local(2, 4)) == alone
+
+
+def test_a_cluster_measures_a_shipped_scheme_as_this_process_does(ray, tmp_path, photos):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as many as a task has
+    try:
+        schemes = find_scheme("faces-512-k256"), find_scheme("separation-k256")
+        jobs = [Job(scheme, snrs_db=(0.0, 10.0)) for scheme in schemes]
+        tables = [
+            Measuring(tmp_path / str(number), 0, LPIPS("alex"), align_faces=False, engine=engine)(
+                jobs, find_photos([photos]), Console(quiet=True)
+            )
+            for number, engine in enumerate((Local(0, 1), Cluster("", 1)))
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    assert tables[0] == tables[1] and len(tables[0][0]) == 3 * 2 * 2 and tables[0][1] == []
+
+
+def test_a_unit_is_small_whatever_a_scheme_holds(tmp_path, photos):
+    """A unit goes to another machine, for every photo; schemes go there once."""
+    units = []
+
+    class Watching(Local):
+        def __call__(self, make, asked):
+            return super().__call__(make, [units.append(len(pickle.dumps(unit))) or unit for unit in asked])
+
+    scheme = Own()
+    scheme.weights = torch.zeros(10**6)
+    measure(tmp_path, photos, scheme, engine=Watching(0, 1))
+    assert len(units) == 3 and max(units) < 1000
 
 
 def test_a_scheme_that_breaks_a_rule_ends_the_run(tmp_path, photos):

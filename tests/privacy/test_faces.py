@@ -7,18 +7,20 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from semwave import SemwaveError
+from semwave.air.seeds import noise_generator
 from semwave.pictures.images import to_tensor
 from semwave.pictures.photos import find_photos
-from semwave.privacy.faces import PhotoCodes, drawn, generated, read_codes
+from semwave.privacy.faces import GeneratedCodes, PhotoCodes, drawn, read_codes
 from semwave.types import Scene
 from semwave.work.local import Local
 
 
-def test_codes_of_generated_faces_are_read_off_their_pictures(part_model):
-    found = list(generated(part_model, 3, 7))
-    random = torch.Generator().manual_seed(7)
-    for codes in found:
-        assert torch.equal(codes, part_model.invert(Scene(drawn(part_model, random, 256))))
+@pytest.mark.parametrize("engine", [Local(0, 1), Local(2, 4)])
+def test_codes_of_generated_faces_are_read_off_their_pictures(engine, part_model):
+    found = [outcome.result for outcome in engine(lambda: GeneratedCodes(part_model, 7), range(3))]
+    for number, codes in enumerate(found):
+        picture = drawn(part_model, noise_generator(7, f"face {number}"), 256)
+        assert torch.equal(codes, part_model.invert(Scene(picture)))
     assert not torch.equal(found[0], found[1])
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -35,13 +36,14 @@ from semwave.apps.options import (
     chosen_ks,
     chosen_layers,
     chosen_start,
+    found_anywhere,
     lpips_backbones,
     missing_lpips,
     model_file,
 )
 from semwave.apps.outputs import PICTURES, check_outputs, check_report, check_suffix, row_log_of
 from semwave.errors import SemwaveError, printable
-from semwave.pictures.files import FILE, MISSING, kind_of
+from semwave.pictures.files import FILE, kind_of
 from semwave.zoo import DEFAULT, LAYERS, MODELS
 
 
@@ -108,15 +110,17 @@ def send(
     loaded = load_model(model)
     size = loaded.config.checked_size(size)
     ks = chosen_ks(loaded.config, k, ratio, size)
-    pictures = [out / name for photo in found for name in picture_names(photo, ks, snrs_db)] * (not no_pictures)
-    replaced = check_outputs([*reports, *pictures], inputs, [out])
+    pictures = (out / name for photo in found for name in picture_names(photo, ks, snrs_db) if not no_pictures)
+    replaced = check_outputs(chain(reports, pictures), inputs, [out])
+    there, first = len(replaced), replaced[:1]
+    del inputs, replaced  # there may be millions
     start, steps = chosen_start(invert, refine_steps)
     # Decided here: the report says the same whatever else a machine of a cluster has.
     backbones = lpips_backbones(lpips_weights)
     if ray is not None:  # other processes have other working folders
         found = [replace(photo, path=photo.path.absolute()) for photo in found]
         lpips_weights = lpips_weights and lpips_weights.absolute()
-        model = str(Path(model).absolute()) if model not in MODELS and kind_of(model) != MISSING else model
+        model = found_anywhere(model)
         if hidden and hidden.knowledge:
             hidden = replace(hidden, knowledge=hidden.knowledge.absolute())
     make = partial(
@@ -158,8 +162,8 @@ def send(
                 show(console, read_image(arrived))
         if done.there:
             notes.append(f"{done.there} photos were there already")
-        elif replaced:
-            notes.append(f"{printable(replaced[0].parent)}: {len(replaced)} files of an earlier run were replaced")
+        elif first:
+            notes.append(f"{printable(first[0].parent)}: {there} files of an earlier run were replaced")
     for note in notes:
         typer.echo(f"semwave: note: {note}", err=True)
     for failure in done.failures:

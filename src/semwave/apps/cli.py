@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from semwave import __version__
-from semwave.apps import air, chain, evaluate, export, measuring, people, privacy, setup, train
+from semwave.apps import air, chain, evaluate, export, knowledge, measuring, people, privacy, setup, train
 from semwave.apps.options import BAD_INPUT, ManyCommand, ModelName, Seed, Size, model_file
 from semwave.apps.outputs import check_outputs
 from semwave.apps.web.command import serve
@@ -103,7 +103,7 @@ app.command()(setup.setup)
 app.command()(export.export)
 app.add_typer(air.app, name="air")
 app.add_typer(train.app, name="train")
-app.add_typer(privacy.knowledge, name="knowledge")
+app.add_typer(knowledge.app, name="knowledge")
 figures = typer.Typer(help="Draw figures and measure what the documentation states.", no_args_is_help=True)
 figures.command("paper")(evaluate.draw_paper)
 figures.command("privacy")(privacy.draw_privacy)

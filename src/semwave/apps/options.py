@@ -103,20 +103,24 @@ Resume = Annotated[
 ]
 
 
-class ManyCommand(TyperCommand):
-    """A command that does many things at once: with --ray, whose address may be left out."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Typer's. Threads of the network that wait for each other leave their core to those beside it; OpenMP reads
-        that once, with torch."""
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        return super().invoke(ctx)
+class RayCommand(TyperCommand):
+    """A command with --ray, whose address may be left out."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Typer's, with --ray alone as --ray= followed by :data:`NEAREST`."""
         following = zip(args, [*args[1:], ""], strict=False)
         whole = [f"{RAY}={NEAREST}" if arg == RAY and not ADDRESS.fullmatch(after) else arg for arg, after in following]
         return super().parse_args(ctx, whole)
+
+
+class ManyCommand(RayCommand):
+    """A command that does many things at once, beside the network."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Typer's. Threads of the network that wait for each other leave their core to those beside it; OpenMP reads
+        that once, with torch."""
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        return super().invoke(ctx)
 
 
 ADDRESS = re.compile(r"auto|local|(ray://)?[^/]+:\d+")
@@ -143,6 +147,14 @@ def chosen_engine(workers: int, batch: int, ray: str | None) -> "Engine":
 def model_file(model: str | None) -> list[Path]:
     """The file that --model names, if it is a checkpoint and no shipped model."""
     return [Path(model)] if model and model.endswith(".pt") else []
+
+
+def found_anywhere(model: str) -> str:
+    """What --model says, as processes in other working folders find it."""
+    from semwave.pictures.files import MISSING, kind_of
+    from semwave.zoo import MODELS
+
+    return str(Path(model).absolute()) if model not in MODELS and kind_of(model) != MISSING else model
 
 
 def chosen_ks(

@@ -1,41 +1,28 @@
-"""The options that say what is private; ``semwave knowledge`` and ``semwave figures privacy``."""
+"""The options that say what is private, and ``semwave figures privacy``."""
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from semwave.apps.options import (
-    BATCH,
-    PARTIAL_FAILURE,
-    WORKERS,
-    Batch,
     LpipsWeights,
-    ManyCommand,
     ModelName,
-    Ray,
     Seed,
-    Workers,
-    chosen_engine,
     model_file,
 )
-from semwave.apps.outputs import check_outputs, check_page, check_suffix
+from semwave.apps.outputs import check_outputs, check_page
 from semwave.errors import SemwaveError, printable
 from semwave.privacy.settings import Mode, Privacy
-from semwave.zoo import DEFAULT, config_of
+from semwave.zoo import DEFAULT
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
-    from semwave.pictures.photos import Photo
-    from semwave.privacy.faces import PhotoCodes
-    from semwave.work.units import Engine
 
 PANEL = "Privacy"
 Hide = Annotated[
@@ -70,8 +57,6 @@ Base = Annotated[
     Path | None,
     typer.Option("--knowledge", rich_help_panel=PANEL, help="Knowledge base (default: the model's)."),
 ]
-
-knowledge = typer.Typer(help="Make and show knowledge bases of natural faces.", no_args_is_help=True)
 
 
 @dataclass(frozen=True)
@@ -141,113 +126,6 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _parts(options: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for option in options or () for part in option.split(",")))
-
-
-@knowledge.command("build", cls=ManyCommand)
-def build_knowledge(
-    out: Annotated[Path, typer.Option(help="The knowledge base to write: .safetensors.")],
-    source: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR_OR_CODES", help="Folder of photos, or codes (N, 28, 512): .npy, .safetensors."),
-    ] = None,
-    generated: Annotated[int, typer.Option(min=0, help="Take this many generated faces instead.")] = 0,
-    no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned square faces already.")] = False,
-    seed: Seed = 0,
-    model: ModelName = DEFAULT,
-    workers: Workers = WORKERS,
-    batch: Batch = BATCH,
-    ray: Ray = None,
-) -> None:
-    """Make a knowledge base: average codes of every part, their spread, and varied natural faces.
-
-    The prototypes are codes of faces in the data set. The knowledge base that comes with the model is made of
-    generated faces alone. A photo that cannot be read is left out, and the exit code is 3 then.
-    """
-    from semwave.model import load_model
-    from semwave.pictures.console import track
-    from semwave.pictures.files import FOLDER, kind_of
-    from semwave.pictures.photos import find_photos
-    from semwave.privacy import faces
-    from semwave.privacy.knowledge import build
-    from semwave.privacy.protection import part_model
-
-    if (source is None) == (generated == 0):
-        raise SemwaveError("give either a folder of photos or a file of codes, or --generated N")
-    check_suffix(out, (".safetensors", ""), "a knowledge base")
-    photos = find_photos([source]) if source and kind_of(source) == FOLDER else []
-    check_outputs([out], [source, *(photo.path for photo in photos), *model_file(model)])
-    engine, failures = chosen_engine(workers, batch, ray), []
-    if ray is not None:  # other processes have other working folders
-        photos = [replace(photo, path=photo.path.absolute()) for photo in photos]
-    loaded = part_model(load_model(model))
-    if source is None:
-        name, count, codes = f"{generated} generated faces", generated, faces.generated(loaded, generated, seed)
-    elif photos:
-        of_photos, failures = _codes_of(photos, partial(_photo_codes, model, not no_align), engine)
-        name, count, codes = f"{len(of_photos)} photos", len(of_photos), of_photos
-    else:
-        batches = faces.read_codes(source)
-        name, count, codes = f"{sum(map(len, batches))} codes", len(batches), batches
-    built = build(loaded, track(codes, "faces", total=count), name, seed=seed)
-    built.save(out)
-    typer.echo(f"{printable(out)}: {built.total} faces, {len(built.prototypes)} prototypes")
-    for failure in failures:
-        typer.echo(f"semwave: {printable(failure)}", err=True)
-    if failures:
-        raise typer.Exit(PARTIAL_FAILURE)
-
-
-def _photo_codes(model: str, align_faces: bool) -> "PhotoCodes":
-    """What a process makes for itself to find the codes of photos."""
-    from semwave.model import load_model
-    from semwave.privacy.faces import PhotoCodes
-    from semwave.privacy.protection import part_model
-
-    return PhotoCodes(part_model(load_model(model)), align_faces)
-
-
-def _codes_of(
-    photos: "list[Photo]", make: "Callable[[], PhotoCodes]", engine: "Engine"
-) -> "tuple[list[Tensor], list[str]]":
-    """The codes of ``photos``, in their order whatever comes first, and a line for each that has none.
-
-    Raises :class:`SemwaveError` where none has.
-    """
-    from semwave.pictures.console import track
-
-    codes, failures = {}, []
-    for outcome in track(engine(make, photos), "inverting", total=len(photos)):
-        path = str(outcome.unit.path)
-        if outcome.result is None:
-            failures.append(outcome.failure if path in outcome.failure else f"{path}: {outcome.failure}")
-        else:
-            codes[path] = outcome.result
-    if not codes:
-        raise SemwaveError(failures[0])
-    return [codes[str(photo.path)] for photo in photos if str(photo.path) in codes], failures
-
-
-@knowledge.command("show")
-def show_knowledge(
-    file: Annotated[Path | None, typer.Argument(help="A knowledge base (default: the model's).")] = None,
-    model: ModelName = DEFAULT,
-) -> None:
-    """Say what a knowledge base holds."""
-    from rich.table import Table
-
-    from semwave.pictures.console import plain_console
-    from semwave.privacy.knowledge import load_knowledge
-
-    config = config_of(model)
-    layout, base = config.layout, load_knowledge(config, file)
-    table = Table("part", "faces", "|average|", "spread", title=printable(f"{base.made_for}: {base.made_from}"))
-    for part, faces in zip(layout.parts, base.faces.tolist(), strict=True):
-        codes = layout.code_indices((part,))
-        average = base.mean[codes].square().sum().sqrt().item()
-        spread = base.spread[codes].square().sum().sqrt().item()
-        table.add_row(part, str(faces), f"{average:.2f}", f"{spread:.2f}")
-    plain_console().print(table)
-    typer.echo(f"{len(base.prototypes)} prototypes of {base.total} faces")
 
 
 def draw_privacy(

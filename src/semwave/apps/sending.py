@@ -103,11 +103,11 @@ def send_photos(
             kept, left = _kept(sender, photos, path, console)
             log = stack.enter_context(RowLog(path, kept))
             done.there = len(photos) - len(left)
-        order = {printable(photo.name): place for place, photo in enumerate(photos)}
 
         def export(last: bool = True) -> None:
             # What goes into a device or a pipe cannot be replaced.
             if log is not None and path != report and (last or kind_of(report) != STREAM):
+                order = {printable(photo.name): place for place, photo in enumerate(photos)}
                 log.export(report, sorted(log.places, key=lambda key: order.get(_name(key), -1)), failed)
 
         try:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from semwave.apps import train_generators
+from semwave.apps.options import WORKERS, Ray, RayCommand, Workers
 from semwave.apps.training import (
     Batch,
     Data,
@@ -19,6 +20,7 @@ from semwave.apps.training import (
     Seed,
     Steps,
     Weights,
+    chosen_maker,
     generated_faces,
     open_model,
     plain_faces,
@@ -70,10 +72,10 @@ def heads(
     model.save(weights, ("generator",))
 
 
-@app.command()
+@app.command(cls=RayCommand)
 def masks(
     data: Data, weights: Weights, runs: Runs = Path("runs"), steps: Steps = 600, batch: Batch = 32, rate: Rate = 2e-3,
-    seed: Seed = 0, precision: Precision = "bf16",
+    seed: Seed = 0, precision: Precision = "bf16", workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """The layout coder, on human-made masks and on the parser's labels of random faces."""
     import torch
@@ -84,7 +86,7 @@ def masks(
     from semwave.training.masks import evaluate_masks, train_masks
 
     model = open_model(weights, "parser", "generator")
-    made, step = plain_faces(model, runs, seed)["labels"], INPUT // SKETCH
+    made, step = plain_faces(model, runs, seed, chosen_maker(workers, ray))["labels"], INPUT // SKETCH
     labels = torch.cat([read_photos(data, "train", INPUT).labels[:, ::step, ::step], made])
     schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
     train_masks(model.native.layout, labels, runs / "masks", schedule, precision)
@@ -96,10 +98,11 @@ def masks(
     )
 
 
-@app.command()
+@app.command(cls=RayCommand)
 def encoder(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None, code_steps: Steps = 250,
     steps: Steps = 460, batch: Batch = 8, rate: Rate = 5e-4, seed: Seed = 0, precision: Precision = "bf16",
+    workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """The encoder: first the codes of generated faces, then photographs through the generator."""
     from semwave.pictures.images import INPUT
@@ -110,7 +113,8 @@ def encoder(
 
     model = open_model(weights, "parser", "generator", "space")
     distance = LPIPS("alex", lpips_weights)
-    faces, photos = generated_faces(model, runs, seed), without_validation(read_photos(data, "train", INPUT))
+    photos = without_validation(read_photos(data, "train", INPUT))
+    faces = generated_faces(model, runs, seed, chosen_maker(workers, ray))
     first = Schedule(steps=code_steps, batch=16, rate=1e-3, seed=seed, checkpoint_every=100)
     if not (runs / "encoder" / "checkpoint.pt").exists():
         train_codes(model.encoder, model.parser, model.native, model.space, faces, runs / "codes", first, precision)
@@ -120,10 +124,10 @@ def encoder(
     model.save(weights, ("encoder", "generator"))
 
 
-@app.command()
+@app.command(cls=RayCommand)
 def flow(
     data: Data, weights: Weights, runs: Runs = Path("runs"), steps: Steps = 400, batch: Batch = 64, rate: Rate = 1e-3,
-    seed: Seed = 0,
+    seed: Seed = 0, workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """Stage 1: the flow, on the codes of generated faces and of photographs."""
     import torch
@@ -139,7 +143,8 @@ def flow(
     if not isinstance(model.flow, CodeFlow):
         raise SemwaveError(f"{weights}: the model has no flow to train")
     photos = without_validation(read_photos(data, "train", INPUT))
-    images = torch.cat([photos.images, photos.images.flip(3), generated_faces(model, runs, seed)["images"]])
+    faces = generated_faces(model, runs, seed, chosen_maker(workers, ray))["images"]
+    images = torch.cat([photos.images, photos.images.flip(3), faces])
     model.flow = train_flow(
         model.flow.requires_grad_(True),
         coordinates_of(model, images),
@@ -149,7 +154,7 @@ def flow(
     model.save(weights, ("flow",))
 
 
-@app.command()
+@app.command(cls=RayCommand)
 def codec(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps at 128 px.")] = 1000,
@@ -158,7 +163,7 @@ def codec(
     detail_steps: Annotated[int, typer.Option(min=1, help="Steps of the generator's upper blocks alone.")] = 600,
     rate: Rate = 4e-4, probes: Annotated[int, typer.Option(help="Probes of sensitivity.")] = 320,
     no_flow: Annotated[bool, typer.Option("--no-flow", help="Train a model without a flow, to compare.")] = False,
-    seed: Seed = 0, precision: Precision = "bf16",
+    seed: Seed = 0, precision: Precision = "bf16", workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """Stage 2: encoder, flow, channel codecs and generator together, through noise; at 128, 256 and 512 px.
 
@@ -175,7 +180,8 @@ def codec(
     model = open_model(weights, "parser", "generator", "space", "encoder", "flow", flow=not no_flow)
     distance = LPIPS("alex", lpips_weights)
     run = runs / ("codec-no-flow" if no_flow else "codec")
-    photos, faces = without_validation(read_photos(data, "train", INPUT)), generated_faces(model, runs, seed)
+    photos = without_validation(read_photos(data, "train", INPUT))
+    faces = generated_faces(model, runs, seed, chosen_maker(workers, ray))
     if not (run / f"{SKETCH}" / "checkpoint.pt").exists():
         start_corrections(model, coordinates_of(model, photos.images), probes, seed)
         every = torch.cat([photos.images, photos.images.flip(3), faces["images"][::2]])
@@ -279,9 +285,6 @@ def residual(
     model.save(weights, ("residual",))
 
 
-for name, command in (
-    ("distilled", train_generators.distilled),
-    ("semantic-stylegan", train_generators.semantic_stylegan),
-    ("deep-jscc", train_generators.deep_jscc),
-):
-    app.command(name)(command)
+app.command("distilled", cls=RayCommand)(train_generators.distilled)
+app.command("semantic-stylegan")(train_generators.semantic_stylegan)
+app.command("deep-jscc", cls=RayCommand)(train_generators.deep_jscc)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from semwave.apps.options import WORKERS, Ray, Workers
 from semwave.apps.training import (
     Batch,
     Data,
@@ -15,6 +16,7 @@ from semwave.apps.training import (
     Seed,
     Steps,
     Weights,
+    chosen_maker,
     folder,
     generated_faces,
     show_scores,
@@ -28,6 +30,7 @@ def distilled(
     model: Annotated[str, typer.Option("--model", help="The model whose codes it is to draw.")] = DEFAULT,
     faces: Annotated[int, typer.Option(min=1, help="Random faces to learn from, and as many composed ones.")] = 1600,
     steps: Steps = 4000, batch: Batch = 8, rate: Rate = 3e-2, seed: Seed = 0, precision: Precision = "bf16",
+    workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """A Semantic StyleGAN of 128 px that draws what another model draws of the same codes; and its photographs."""
     from semwave.model import load_face_model
@@ -39,7 +42,8 @@ def distilled(
 
     teacher = load_face_model(model)
     distance = LPIPS("alex", lpips_weights)
-    photos, made = without_validation(read_photos(data, "train", INPUT)), generated_faces(teacher, runs, seed, faces)
+    photos = without_validation(read_photos(data, "train", INPUT))
+    made = generated_faces(teacher, runs, seed, chosen_maker(workers, ray), faces)
     schedule = Schedule(steps=steps, batch=batch, rate=rate, warmup=100, seed=seed)
     network = train_distilled(teacher, ARCHITECTURE, photos, made, distance, runs / "distilled", schedule, precision)
     network.save(weights / "generator.safetensors")
@@ -87,7 +91,7 @@ def deep_jscc(
     k: Annotated[list[int] | None, typer.Option(help="Real symbols at 512 px that it has (default: all).")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps a round.")] = 6000, batch: Batch = 16,
     rate: Rate = 1e-3, model: Annotated[str, typer.Option(help="What draws the generated faces.")] = DEFAULT,
-    seed: Seed = 0, precision: Precision = "bf16",
+    seed: Seed = 0, precision: Precision = "bf16", workers: Workers = WORKERS, ray: Ray = None,
 ) -> None:  # fmt: skip
     """Deep JSCC, which the evaluation compares with: in rounds, until one gains no more than 0.05 dB."""
     import torch
@@ -102,8 +106,9 @@ def deep_jscc(
         raise SemwaveError(f"k must be one of {', '.join(map(str, sorted(LAYOUTS)))}, not {', '.join(map(str, ks))}")
     photos, validation = training.read_split(data)
     drawing = load_face_model(model)
-    coordinates = generated_faces(drawing, runs, seed)["coordinates"]
-    faces = training.draw_faces(drawing, coordinates, runs / "faces-at-512.pt")
+    engine = chosen_maker(workers, ray)
+    coordinates = generated_faces(drawing, runs, seed, engine)["coordinates"]
+    faces = training.draw_faces(drawing, coordinates, runs / "faces-at-512.pt", engine)
     for each in ks:
         torch.manual_seed(seed)
         run, schedule = runs / f"deep-jscc-k{each}", Schedule(steps, batch, rate, checkpoint_every=500, seed=seed)

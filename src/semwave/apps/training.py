@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semwave.apps.options import chosen_engine
 from semwave.apps.outputs import check_outputs
 from semwave.errors import SemwaveError
 from semwave.zoo import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semwave.model import FaceModel
+    from semwave.work.units import Engine
 
 Data = Annotated[Path, typer.Option(help="Folder with images/, masks/, train.txt and test.txt.")]
 
@@ -104,19 +106,26 @@ def open_model(weights: Path, *needed: str, flow: bool = True, residual: bool = 
     return model.requires_grad_(False)
 
 
-def plain_faces(model: "FaceModel", runs: Path, seed: int, count: int | None = None) -> "dict[str, Tensor]":
-    """``count`` random faces of ``model``, :data:`FACES` without a number; kept in ``runs``."""
+def plain_faces(model: "FaceModel", runs: Path, seed: int, engine: "Engine", count: int = FACES) -> "dict[str, Tensor]":
+    """``count`` random faces of ``model``, made by ``engine`` and kept in ``runs``."""
     from semwave.training.faces import make_plain
 
-    return make_plain(model.native, model.parser, FACES if count is None else count, seed, runs / "plain.pt")
+    return make_plain(model.native, model.parser, count, seed, runs / "plain.pt", engine)
 
 
-def generated_faces(model: "FaceModel", runs: Path, seed: int, count: int | None = None) -> "dict[str, Tensor]":
+def generated_faces(
+    model: "FaceModel", runs: Path, seed: int, engine: "Engine", count: int = FACES
+) -> "dict[str, Tensor]":
     """What :func:`plain_faces` gives, and as many faces composed of them; kept in ``runs``."""
     from semwave.training.faces import make_faces
 
-    plain = plain_faces(model, runs, seed, count)
-    return make_faces(model.native, model.space, plain, seed, runs / "faces.pt")
+    plain = plain_faces(model, runs, seed, engine, count)
+    return make_faces(model.native, model.space, plain, seed, runs / "faces.pt", engine)
+
+
+def chosen_maker(workers: int, ray: str | None) -> "Engine":
+    """The engine that --workers and --ray ask for, which makes generated faces: a unit of them is a batch already."""
+    return chosen_engine(workers, 1, ray)
 
 
 def show_scores(title: str, scores: dict[str, float]) -> None:

@@ -82,18 +82,18 @@ class Original:
 
 @dataclass(frozen=True)
 class Unit:
-    """A photo, and the jobs, by the key of their rows, that are to be measured on it."""
+    """A photo, and which jobs, by the key of their rows, are to be measured on it: their places in the list of all."""
 
     photo: Photo
-    jobs: dict[str, Job]
+    jobs: dict[str, int]
 
 
 class MeasuringWork:
-    """Measures jobs on photos: :class:`semwave.work.units.Work` on :class:`Unit`. Arguments are those of
+    """Measures ``jobs`` on photos: :class:`semwave.work.units.Work` on :class:`Unit`. The other arguments are those of
     :class:`Measuring`."""
 
-    def __init__(self, seed: int, lpips: Perceptual, align_faces: bool, size: int):
-        self.seed, self.lpips, self.align_faces, self.size = seed, lpips, align_faces, size
+    def __init__(self, jobs: list[Job], seed: int, lpips: Perceptual, align_faces: bool, size: int):
+        self.jobs, self.seed, self.lpips, self.align_faces, self.size = jobs, seed, lpips, align_faces, size
 
     def prepare(self, unit: Unit) -> tuple[Unit, Tensor]:
         """The picture (1, 3, size, size) of a unit. Raises :class:`SemwaveError` for one that cannot be read."""
@@ -107,7 +107,7 @@ class MeasuringWork:
             try:
                 rows = {
                     key: [self._row(key, job, unit.photo.name, original, snr_db) for snr_db in job.snrs_db]
-                    for key, job in unit.jobs.items()
+                    for key, job in ((key, self.jobs[place]) for key, place in unit.jobs.items())
                 }
             except SemwaveError as error:
                 measured.append(error)
@@ -170,19 +170,19 @@ class Measuring:
                 cannot be read or written.
         """
         failures: list[str] = []
-        keys: dict[Photo, dict[str, Job]] = {}
+        keys: dict[Photo, dict[str, int]] = {}
         for photo in track(photos, "looking for what is there", console=console):
             try:
-                keys[photo] = {self._key(job, photo): job for job in jobs}
+                keys[photo] = {self._key(job, photo): place for place, job in enumerate(jobs)}
             except SemwaveError as error:
                 failures.append(str(error))
         with RowStore(self.folder, self.known) as store:
             units = [
                 Unit(photo, missing)
                 for photo, asked in keys.items()
-                if (missing := {key: job for key, job in asked.items() if not store.has(key, job.snrs_db)})
+                if (missing := {key: n for key, n in asked.items() if not store.has(key, jobs[n].snrs_db)})
             ]
-            make = partial(MeasuringWork, *self.settings)
+            make = partial(MeasuringWork, jobs, *self.settings)
             with bars(console) as progress:
                 bar = progress.add_task("evaluating", total=sum(len(unit.jobs) for unit in units))
                 for outcome in self.engine(make, units):

@@ -1,12 +1,12 @@
 """Codes of data sets, for knowledge bases and for measuring: of generated faces, of photos, and from files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from semwave.air.seeds import noise_generator
 from semwave.errors import SemwaveError
 from semwave.pictures.arrays import read_npy, read_safetensors
 from semwave.pictures.files import FILE, kind_of
@@ -23,12 +23,25 @@ def drawn(model: Generative, random: torch.Generator, size: int) -> Tensor:
     return model.generate(model.sample(1, random), size).image.clamp(-1, 1)
 
 
-@torch.no_grad()
-def generated(model: PartModel, count: int, seed: int) -> Iterator[Tensor]:
-    """Codes (1, codes, code_size) of ``count`` random faces, read off their pictures as a photo's are."""
-    random = torch.Generator().manual_seed(seed)
-    for _ in range(count):
-        yield model.invert(Scene(drawn(model, random, INPUT)))
+class GeneratedCodes:
+    """The codes (1, codes, code_size) of random faces, read off their pictures as a photo's are, by ``model``:
+    :class:`semwave.work.units.Work` on numbers. Every number has draws of its own from ``seed``."""
+
+    def __init__(self, model: PartModel, seed: int):
+        self.model, self.seed = model, seed
+
+    def prepare(self, number: int) -> torch.Generator:
+        """The draws of a face."""
+        return noise_generator(self.seed, f"face {number}")
+
+    @torch.no_grad()
+    def process(self, batch: list[torch.Generator]) -> list[Tensor]:
+        """The codes of each face of ``batch``, one by one: which faces become prototypes must not hang on rounding."""
+        return [self.model.invert(Scene(drawn(self.model, random, INPUT))) for random in batch]
+
+    def finish(self, made: Tensor) -> Tensor:
+        """What is kept: the codes. Nothing is written."""
+        return made
 
 
 class PhotoCodes:

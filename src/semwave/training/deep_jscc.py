@@ -9,21 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semwave.air.channels import noisy
 from semwave.baselines.deep_jscc import DeepJSCC
 from semwave.generators.weights import write_weights
 from semwave.model import FaceModel
 from semwave.pictures import files
-from semwave.pictures.arrays import read_torch, write_torch
-from semwave.pictures.console import track
+from semwave.pictures.arrays import read_torch
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import find_photos
 from semwave.training.codec import draw_snr_db
 from semwave.training.data import VALIDATION, pick, read_pictures, to_float
-from semwave.training.faces import to_bytes
+from semwave.training.faces import AGAIN, ALONE, draw_codes
 from semwave.training.loop import Schedule, fit
+from semwave.work.units import Engine
 
 SIZE = 512
 FLAT_DB = 0.05
@@ -40,17 +40,14 @@ def read_split(data: Path) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def draw_faces(model: FaceModel, coordinates: Tensor, path: Path, batch: int = 4) -> Tensor:
-    """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, codes, coordinates) by ``model``; kept in ``path``."""
+def draw_faces(model: FaceModel, coordinates: Tensor, path: Path, engine: Engine = ALONE) -> Tensor:
+    """Pictures (N, 3, 512, 512) uint8 of ``coordinates`` (N, codes, coordinates) by ``model``; made by ``engine`` and
+    kept in ``path``."""
     if path.exists():
-        return read_torch(path, "delete it, and it is made again")
-    drawn = []
-    for rows in track(coordinates.float().split(batch), "drawing faces"):
-        with torch.autocast("cpu", torch.bfloat16):
-            drawn.append(to_bytes(model.generate(model.space.codes(rows), SIZE).image.float().clamp(-1, 1)))
-    faces = torch.cat(drawn)
-    write_torch(path, faces)
-    return faces
+        return read_torch(path, AGAIN)
+    codes = model.space.codes(coordinates.float())
+    assert isinstance(model.generator, nn.Module)
+    return draw_codes(model.generator, codes, SIZE, path, "drawing faces", lambda images: images, engine)
 
 
 def train_deep_jscc(

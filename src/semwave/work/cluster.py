@@ -68,7 +68,7 @@ class Cluster:
                     batch = alone.pop() if alone else list(islice(units, self.batch))
                     if not batch:
                         break
-                    running[task.remote(name, recipe, batch)] = batch
+                    running[task.remote(name, [recipe], batch)] = batch
                 if not running:
                     return
                 for done in ray.wait(list(running), timeout=LOOK_SECONDS)[0]:
@@ -88,12 +88,13 @@ class Cluster:
                 ray.cancel(left)
 
 
-def _do(name: str, make: Callable[[], Work], batch: list[Any]) -> list[Outcome] | str:
-    """The outcomes of ``batch``; where nothing can be written, why. In a process of Ray's, which keeps the work."""
+def _do(name: str, recipe: list[Any], batch: list[Any]) -> list[Outcome] | str:
+    """The outcomes of ``batch``; where nothing can be written, why. In a process of Ray's, which keeps the work and
+    fetches the recipe, in a list lest Ray does so for every task, once."""
     try:
         if name not in _made:
             _made.clear()
-            _made[name] = make()
+            _made[name] = _ray().get(recipe[0])()
         return in_turn(_made[name], batch)
     except SemwaveError as error:
         return str(error)
