@@ -1,29 +1,61 @@
-"""Measure how the cost of many photographs grows, and write the tables of docs/scaling.md.
+"""Measure how long photographs take, many and few, and write the tables of docs/scaling.md.
 
-    python scripts/scaling.py simulate
-    python scripts/scaling.py photographs PHOTOS --before CHECKOUT
+    python scripts/scaling.py PHOTOS --before CHECKOUT
+    python scripts/scaling.py PHOTOS --before CHECKOUT --points before now ray
+    python scripts/scaling.py PHOTOS --points 1x1 1x2 10x1 10x2
 
-``simulate`` sends no photograph: it has 30,000 and more rows go through the report. ``photographs`` wants an otherwise
-idle machine, and a checkout of an earlier version to compare with (git worktree add CHECKOUT v0.1.0).
+PHOTOS is a folder or a list of 200 photographs, CHECKOUT an earlier version to compare with (git worktree add CHECKOUT
+v0.1.0). The machine has to be idle otherwise; a point that is in --rows is not measured again, so that points may be
+measured one by one. A point such as 10x2 is 10 photographs with --workers 2; where more are asked for than PHOTOS has,
+they are sent again under other names.
 """
 
 import argparse
 import json
 import os
-import resource
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import cycle, islice
 from pathlib import Path
-from types import SimpleNamespace
 
-DOCS = Path(__file__).parents[1] / "docs" / "scaling.md"
-SOURCE = Path(__file__).parents[1] / "src"
-OLD_ROWS = 1000
-"""So many rows are enough to see that writing all of them after every photograph is quadratic."""
+ROOT = Path(__file__).parents[1]
+DOCS, SOURCE, ROWS = ROOT / "docs" / "scaling.md", ROOT / "src", ROOT / "out" / "scaling.jsonl"
 MIB = 2**20
+COUNT = 200
+WAYS = {
+    "before": "before, one by one",
+    "alone": "now, `--workers 0 --batch 1`",
+    "now": "now",
+    "ray": "now, on Ray: a process a core",
+}
+OPTIONS = {"alone": ("--workers", "0", "--batch", "1"), "ray": ("--ray",)}
+GROWTH = (1, 10, 100, 1000)
+WORKERS = (1, 2)
+
+
+class Points:
+    """Figures by the name of their point, in a file of JSON lines; of two with one name the later one counts."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.rows: dict[str, dict] = {row["point"]: row for row in map(json.loads, lines)}
+
+    def get(self, name: str) -> dict | None:
+        return self.rows.get(name)
+
+    def measure(self, name: str, take: Callable[[], dict]) -> None:
+        """Keep what ``take`` gives as the point ``name``, unless it is there."""
+        if name in self.rows:
+            return
+        self.rows[name] = {"point": name, **take()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.rows[name]) + "\n")
 
 
 def write_table(name: str, lines: list[str]) -> None:
@@ -42,257 +74,102 @@ def machine_line() -> str:
     return ", ".join(f"{name}: {value}" for name, value in machine().items())
 
 
-# What is simulated.
-
-
-def row(photo: int, place: int) -> dict:
-    """A row as send writes it."""
-    stages = ("align", "invert", "encode", "channel", "decode", "generate")
-    return {
-        "photo": f"photo-{photo:07d}.jpg", "size": 512, "n": 786432, "k": 2560, "complex_symbols": 1280,
-        "ratio": "10/3072", "snr_db": float(place), "channel": "awgn", "layers": ["codes", "residual"], "hidden": [],
-        "privacy": None, "psnr_db": 20 + photo % 977 / 100, "lpips_alex": 0.2 + photo % 89 / 1000, "lpips_vgg": None,
-        "seconds": {stage: 0.1234 for stage in stages},
-    }  # fmt: skip
-
-
-def key(photo: int) -> str:
-    return f"photo-{photo:07d}-{photo:012x}"
-
-
-class Simulated:
-    """A sender that is asked for keys alone."""
-
-    out = progress = None
-    transmitters = (SimpleNamespace(inversion=SimpleNamespace(steps=0)),)
-
-    def key(self, photo) -> str:
-        return key(int(photo.name.rpartition("-")[2]))
-
-
-def simulated(folder: Path, photos: int, rows: int) -> dict:
-    """What ``photos`` of so many ``rows`` cost from the engine to the report, and then to go on with it."""
-    from rich.console import Console
-
-    from semwave.apps.send import Rows
-    from semwave.apps.sending import send_photos
-    from semwave.pictures.photos import Photo
-    from semwave.work.units import Outcome
-
-    named = [Photo(Path(f"photo-{number:07d}.jpg"), f"photo-{number:07d}") for number in range(photos)]
-    begun = peak()
-
-    def engine(_, left):
-        for number, photo in enumerate(left):
-            yield Outcome(photo, Rows(key(number), [row(number, place) for place in range(rows)], ""))
-
-    def run(resume: bool) -> float:
-        start = time.perf_counter()
-        sending = send_photos(Simulated, named, folder / "report.jsonl", engine, Console(quiet=True), resume)
-        assert sending.sent + sending.there == photos
-        return time.perf_counter() - start
-
-    whole, again = run(False), run(True)
-    start = time.perf_counter()
-    with_list = export(folder)
-    return {
-        "whole": whole, "again": again, "list": time.perf_counter() - start, "memory": peak() - begun,
-        "bytes": (folder / "report.jsonl").stat().st_size, "list_bytes": with_list,
-    }  # fmt: skip
-
-
-def export(folder: Path) -> int:
-    from semwave.work.rows import RowLog, row_places
-
-    path = folder / "report.jsonl"
-    with RowLog(path, dict(row_places(path))) as log:
-        log.export(folder / "report.json", log.places)
-    return (folder / "report.json").stat().st_size
-
-
-def in_sqlite(folder: Path, photos: int, rows: int) -> dict:
-    """The same rows in SQLite, a transaction a photo, and what it takes to find out which are there."""
-    place, start = folder / "rows.sqlite", time.perf_counter()
-    with sqlite3.connect(place, isolation_level=None) as base:
-        base.execute("pragma journal_mode = wal")
-        base.execute("pragma synchronous = normal")
-        base.execute("create table rows (key text, place integer, row text, primary key (key, place)) without rowid")
-        for photo in range(photos):
-            base.execute("begin")
-            values = [(key(photo), i, json.dumps(row(photo, i))) for i in range(rows)]
-            base.executemany("insert into rows values (?, ?, ?)", values)
-            base.execute("commit")
-    whole, start = time.perf_counter() - start, time.perf_counter()
-    with sqlite3.connect(place) as base:
-        assert len(base.execute("select distinct key from rows").fetchall()) == photos
-    return {"whole": whole, "again": time.perf_counter() - start, "bytes": place.stat().st_size}
-
-
-def in_parquet(folder: Path, photos: int, rows: int) -> dict:
-    """The same in Parquet, a shard for every 1,000 photos: what is not yet in one is lost with the process."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    start, shard = time.perf_counter(), 1000
-    for first in range(0, photos, shard):
-        some = [row(p, i) | {"key": key(p)} for p in range(first, min(first + shard, photos)) for i in range(rows)]
-        pq.write_table(pa.Table.from_pylist(some), folder / f"{first:07d}.parquet")
-    whole, start = time.perf_counter() - start, time.perf_counter()
-    found = {k for path in folder.glob("*.parquet") for k in pq.read_table(path, columns=["key"])["key"].to_pylist()}
-    assert len(found) == photos
-    size = sum(path.stat().st_size for path in folder.glob("*.parquet"))
-    return {"whole": whole, "again": time.perf_counter() - start, "bytes": size}
-
-
-def as_before(folder: Path, photos: int, rows: int) -> dict:
-    """The same as a JSON list that is written again after every photo."""
-    from semwave.pictures import files
-
-    start, all_rows = time.perf_counter(), []
-    for photo in range(photos):
-        all_rows += [row(photo, place) for place in range(rows)]
-        files.write_json(folder / "report.json", all_rows)
-    return {"whole": time.perf_counter() - start, "bytes": (folder / "report.json").stat().st_size}
-
-
-KINDS = {"lines": simulated, "sqlite": in_sqlite, "parquet": in_parquet, "list": as_before}
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def in_a_process(kind: str, photos: int, rows: int) -> dict:
-    """What ``kind`` costs, by a process that does nothing else."""
-    line = [sys.executable, __file__, "one", kind, str(photos), str(rows)]
-    return json.loads(subprocess.run(line, check=True, capture_output=True, text=True, env=environment(SOURCE)).stdout)
-
-
-def simulate(rows: int) -> None:
-    table = [
-        "| photographs | rows | whole run [s] | a photograph [ms] | going on with it, all there [s] | JSON list [s] | "
-        "report [MiB] | memory on top [MiB] |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for photos, each in ((3_000, 1), (10_000, 1), (30_000, 1), (100_000, 1), (30_000, rows)):
-        found = in_a_process("lines", photos, each)
-        table.append(
-            f"| {photos:,} | {photos * each:,} | {found['whole']:.1f} | {1000 * found['whole'] / photos:.2f} | "
-            f"{found['again']:.1f} | {found['list']:.1f} | {found['bytes'] / MIB:.0f} | {found['memory']:.0f} |"
-        )
-    write_table("simulate", table)
-    table = [
-        f"| 30,000 photographs of {rows} rows | writing [s] | finding what is there [s] | file [MiB] |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    names = {"lines": "JSON lines", "sqlite": "SQLite, a transaction a photograph"}
-    if _has("pyarrow"):
-        names["parquet"] = "Parquet, a shard for every 1,000 photographs"
-    for kind, name in names.items():
-        found = in_a_process(kind, 30_000, rows)
-        table.append(f"| {name} | {found['whole']:.1f} | {found['again']:.1f} | {found['bytes'] / MIB:.0f} |")
-    old = in_a_process("list", OLD_ROWS, 1)
-    table.append(f"| JSON list written again after each (before), {OLD_ROWS:,} rows alone | {old['whole']:.1f} | | "
-                 f"{old['bytes'] / MIB:.0f} |")  # fmt: skip
-    write_table("formats", [*table, "", machine_line() + "."])
-
-
-def _has(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
-
-
-# What is sent.
-
-
 def environment(source: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")])}
 
 
-def sent(source: Path, listing: Path, out: Path, *options: str) -> float:
-    """Seconds from shell to files."""
-    line = [sys.executable, "-m", "semwave", "send", str(listing), "--out", str(out), *options]
-    start = time.perf_counter()
-    done = subprocess.run(line, env=environment(source), capture_output=True, text=True)
-    if done.returncode not in (0, 3):
-        sys.exit(done.stderr)
-    return time.perf_counter() - start
-
-
-def rows_of(out: Path) -> dict[str, dict]:
-    rows = [row for row in json.loads((out / "report.json").read_text()) if "failure" not in row]
-    return {row["photo"]: row for row in rows}
-
-
-def furthest(a: Path, b: Path) -> tuple[int, float]:
-    """How many photographs two runs share, and by how many dB their PSNR differs at most."""
-    first, second = rows_of(a), rows_of(b)
-    assert first.keys() == second.keys(), "not the same photographs"
-    return len(first), max(abs(first[name]["psnr_db"] - second[name]["psnr_db"]) for name in first)
-
-
-def photographs(photos: Path, before: Path, count: int, counts: list[int]) -> None:
-    from semwave.pictures.photos import find_photos
-
-    paths = [str(photo.path.absolute()) for photo in find_photos([photos])]
-    if len(paths) < max(count, *counts):
-        sys.exit(f"{photos}: has {len(paths)} photographs, {max(count, *counts)} are to be measured")
+def sent(checkout: Path, photos: list[Path], *options: str) -> dict:
+    """What sending ``photos`` with the semwave of ``checkout`` takes, from shell to files."""
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+        listing, out, log = (Path(folder) / name for name in ("photos.txt", "out", "log"))
+        listing.write_text("\n".join(map(str, photos)), encoding="utf-8")
+        line = [sys.executable, "-m", "semwave", "send", str(listing), "--out", str(out), *options]
+        start = time.perf_counter()
+        with log.open("wb") as file:
+            running = subprocess.Popen(line, env=environment(checkout / "src"), stdout=file, stderr=file)
+            _, status, usage = os.wait4(running.pid, 0)
+        seconds = time.perf_counter() - start
+        if os.waitstatus_to_exitcode(status):
+            sys.exit(log.read_text(errors="replace"))
+        rows = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        assert [row["photo"] for row in rows] == [path.name for path in photos], "not a row for every photograph"
+        return {
+            "seconds": seconds,
+            "photographs": len(photos),
+            "peak_memory_mib": usage.ru_maxrss / 1024,
+            "psnr_db": [row["psnr_db"] for row in rows],
+            "commit": commit(checkout),
+            "machine": machine_line(),
+        }
 
-        def listing(number: int) -> Path:
-            path = work / f"{number}.txt"
-            path.write_text("\n".join(paths[:number]), encoding="utf-8")
-            return path
 
-        ways = [("before, one by one", before / "src", ()), ("now", SOURCE, ())]
-        if _has("ray"):
-            ways.append(("now, on Ray: two processes", SOURCE, ("--ray",)))
-        table = ["| way | seconds | photographs/s | share of before | furthest from before [dB] |",
-                 "| --- | ---: | ---: | ---: | ---: |"]  # fmt: skip
-        times: list[float] = []
-        for number, (name, source, options) in enumerate(ways):
-            times.append(sent(source, listing(count), work / str(number), *options))
-            shared, away = furthest(work / "0", work / str(number))
-            share, rate = times[-1] / times[0], shared / times[-1]
-            table.append(f"| {name} | {times[-1]:.1f} | {rate:.2f} | {share:.2f} | {away:.3f} |")
-        if len(times) > 2:
-            table += ["", f"Ray takes {times[2] / times[1] - 1:+.0%} of the time without it."]
-        commit = subprocess.run(
-            ["git", "-C", str(before), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-        ).stdout.strip()
-        table += ["", f"{count} photographs; before: commit {commit}. {machine_line()}."]
+def commit(checkout: Path) -> str:
+    line = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def measure(points: Points, asked: list[str], photos: list[Path], count: int, before: Path | None) -> None:
+    for name in asked:
+        if name == "before" and before is None:
+            sys.exit("the point 'before' wants --before CHECKOUT")
+        if name == "ray" and not find_spec("ray"):
+            sys.exit("the point 'ray' wants pip install 'semwave[ray]'")
+        number, _, workers = (str(count), "", "") if name in WAYS else name.partition("x")
+        options = ("--workers", workers) if workers else OPTIONS.get(name, ())
+        these = list(islice(cycle(photos), int(number)))
+        checkout = before if name == "before" and before else ROOT
+        points.measure(name, lambda: sent(checkout, these, *options))  # noqa: B023
+        print(f"{name}: {points.rows[name]['seconds']:.1f} s", flush=True)
+
+
+def tables(points: Points) -> None:
+    ways = {name: found for name in WAYS if (found := points.get(name))}
+    if old := ways.get("before"):
+        table = ["| way | seconds | photographs/s | share of before | furthest from one by one [dB] | memory [MiB] |",
+                 "| --- | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+        for name, found in ways.items():
+            seconds, memory = found["seconds"], "" if name == "ray" else f"{found['peak_memory_mib']:.0f}"
+            away = furthest(found, points.get("alone")) if name != "before" else ""
+            table.append(
+                f"| {WAYS[name]} | {seconds:.1f} | {found['photographs'] / seconds:.2f} | "
+                f"{seconds / old['seconds']:.2f} | {away} | {memory} |"
+            )
+        if "ray" in ways and "now" in ways:
+            table += ["", f"Ray takes {ways['ray']['seconds'] / ways['now']['seconds'] - 1:+.0%} beside plain workers."]
+        table += ["", f"{old['photographs']} photographs; before: commit {old['commit']}. {old['machine']}."]
         write_table("photographs", table)
-        table = ["| photographs | `--workers 1` [s] | `--workers 2` [s] | a photograph, two [s] |",
-                 "| ---: | ---: | ---: | ---: |"]  # fmt: skip
-        for number in counts:
-            one, two = (sent(SOURCE, listing(number), work / f"w{w}-{number}", "--workers", str(w)) for w in (1, 2))
-            table.append(f"| {number:,} | {one:.1f} | {two:.1f} | {two / number:.2f} |")
+    heads = " | ".join(f"`--workers {workers}` [s]" for workers in WORKERS)
+    table = [f"| photographs | {heads} | a photograph [s] | memory [MiB] |", "| ---: | ---: | ---: | ---: | ---: |"]
+    for number in GROWTH:
+        found = [points.get(f"{number}x{workers}") for workers in WORKERS]
+        if last := found[-1]:
+            cells = [f"{row['seconds']:.1f}" if row else "-" for row in found]
+            cells += [f"{last['seconds'] / number:.2f}", f"{last['peak_memory_mib']:.0f}"]
+            table.append(f"| {number:,} | {' | '.join(cells)} |")
+    if len(table) > 2:
         write_table("growth", table)
 
 
+def furthest(one: dict, other: dict | None) -> str:
+    """By how many dB the PSNR of a photograph differs at most."""
+    return f"{max(abs(a - b) for a, b in zip(one['psnr_db'], other['psnr_db'], strict=True)):.3f}" if other else ""
+
+
 def main() -> None:
+    from semwave.pictures.photos import find_photos
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("simulate")
-    command.add_argument("--rows", type=int, default=30, help="rows a photograph in the largest run")
-    command = commands.add_parser("photographs")
-    command.add_argument("photos", type=Path)
-    command.add_argument("--before", type=Path, required=True, help="checkout of the version to compare with")
-    command.add_argument("--count", type=int, default=200)
-    command.add_argument("--counts", type=int, nargs="*", default=[1, 10, 100])
-    command = commands.add_parser("one")
-    command.add_argument("kind", choices=KINDS)
-    command.add_argument("numbers", type=int, nargs=2)
+    every = [*WAYS, *(f"{number}x{workers}" for number in GROWTH for workers in WORKERS)]
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--before", type=Path, help="checkout of the version to compare with")
+    parser.add_argument("--points", nargs="+", choices=every, default=every, metavar="POINT", help=", ".join(every))
+    parser.add_argument("--count", type=int, default=COUNT, help="photographs of the points that are compared")
+    parser.add_argument("--rows", type=Path, default=ROWS, help="file of JSON lines that figures are kept in")
     given = parser.parse_args()
-    if given.command == "simulate":
-        simulate(given.rows)
-    elif given.command == "photographs":
-        photographs(given.photos, given.before, given.count, given.counts)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(KINDS[given.kind](Path(folder), *given.numbers)))
+    photos = [photo.path.absolute() for photo in find_photos([given.photos])]
+    points = Points(given.rows)
+    measure(points, given.points, photos, given.count, given.before)
+    tables(points)
 
 
 if __name__ == "__main__":
