@@ -21,6 +21,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).parents[1]
 DOCS, SOURCE, ROWS = ROOT / "docs" / "scaling.md", ROOT / "src", ROOT / "out" / "scaling.jsonl"
@@ -125,11 +126,11 @@ def measure(points: Points, asked: list[str], photos: list[Path], count: int, be
 def tables(points: Points) -> None:
     ways = {name: found for name in WAYS if (found := points.get(name))}
     if old := ways.get("before"):
-        table = ["| way | seconds | photographs/s | share of before | furthest from one by one [dB] | memory [MiB] |",
+        table = ["| way | seconds | photographs/s | share of before | moved by [dB] | memory [MiB] |",
                  "| --- | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
         for name, found in ways.items():
             seconds, memory = found["seconds"], "" if name == "ray" else f"{found['peak_memory_mib']:.0f}"
-            away = furthest(found, points.get("alone")) if name != "before" else ""
+            away = moved(found, points.get("alone")) if name in ("now", "ray") else ""
             table.append(
                 f"| {WAYS[name]} | {seconds:.1f} | {found['photographs'] / seconds:.2f} | "
                 f"{seconds / old['seconds']:.2f} | {away} | {memory} |"
@@ -150,9 +151,12 @@ def tables(points: Points) -> None:
         write_table("growth", table)
 
 
-def furthest(one: dict, other: dict | None) -> str:
-    """By how many dB the PSNR of a photograph differs at most."""
-    return f"{max(abs(a - b) for a, b in zip(one['psnr_db'], other['psnr_db'], strict=True)):.3f}" if other else ""
+def moved(one: dict, other: dict | None) -> str:
+    """By how many dB the PSNR of a photograph differs: of half of them by less, of one by so much."""
+    if other is None:
+        return ""
+    away = [abs(a - b) for a, b in zip(one["psnr_db"], other["psnr_db"], strict=True)]
+    return f"{median(away):.3f}, {max(away):.3f}"
 
 
 def main() -> None:
