@@ -28,10 +28,10 @@ pytestmark = pytest.mark.skipif(not COUNT, reason="make test-scale: a quarter of
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
-    pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # on a busy machine a node takes its time
-        import ray
+        # On a busy machine a node takes its time; Ray reads this when it is imported.
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")
+        ray = pytest.importorskip("ray")
         from ray.cluster_utils import Cluster as Nodes
 
         nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
