@@ -30,8 +30,8 @@ from semwave.zoo import write_config
 app = typer.Typer(
     no_args_is_help=True,
     help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec, residual. "
-    "Each step reads the weights of the earlier ones from --weights and adds its own. distilled and semantic-stylegan "
-    "make a generator each, deep-jscc a network to compare with. An interrupted run goes on.",
+    "Each step reads the weights of the earlier ones from --weights and adds its own. distilled, enlarged and "
+    "semantic-stylegan make generators, deep-jscc a network to compare with. An interrupted run goes on.",
 )
 
 
@@ -281,6 +281,7 @@ def residual(
 
 for name, command in (
     ("distilled", train_generators.distilled),
+    ("enlarged", train_generators.enlarged),
     ("semantic-stylegan", train_generators.semantic_stylegan),
     ("deep-jscc", train_generators.deep_jscc),
 ):

@@ -45,6 +45,37 @@ def distilled(
     network.save(weights / "generator.safetensors")
 
 
+def enlarged(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
+    model: Annotated[str, typer.Option("--model", help="The model whose codes it draws.")] = DEFAULT,
+    steps: Steps = 2400, batch: Batch = 4, rate: Rate = 6e-3, seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The Semantic StyleGAN that --weights has, enlarged to 512 px and trained on photographs of that size.
+
+    One that is as large already learns on.
+    """
+    from semwave.generators.semantic_stylegan import SemanticStyleGAN
+    from semwave.model import load_face_model
+    from semwave.pictures.images import INPUT
+    from semwave.pictures.metrics import LPIPS
+    from semwave.training.codec import as_sent, photo_codes
+    from semwave.training.data import map_photos, without_validation
+    from semwave.training.distillation import train_enlarged
+    from semwave.training.loop import Schedule
+
+    size = 2 * INPUT
+    network = SemanticStyleGAN.from_file(weights / "generator.safetensors").float()
+    if network.architecture.size < size:
+        network = network.enlarged(size)
+    teacher = load_face_model(model)
+    distance = LPIPS("alex", lpips_weights)
+    images = without_validation(map_photos(data, "train", size, runs / "photos")).images
+    coordinates = as_sent(teacher, photo_codes(teacher, images, runs / "photo-codes.pt"))
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
+    network = train_enlarged(teacher, network, images, coordinates, distance, runs / "enlarged", schedule, precision)
+    network.save(weights / "generator.safetensors")
+
+
 def semantic_stylegan(
     data: Annotated[Path, typer.Option(help="CelebAMask-HQ as published, or with one mask file a photograph.")],
     weights: Weights, runs: Runs = Path("runs"),

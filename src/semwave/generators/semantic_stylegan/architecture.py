@@ -106,12 +106,14 @@ class Rendering:
     """All that one pass gives.
 
     ``image`` (B, 3, S, S) in about [-1, 1]; ``segmentation`` (B, parts, S, S), about 1 within a part and -1 outside,
-    or None where it was not asked for; ``masks`` (B, parts, w, w) on the coarse grid, which add up to one.
+    or None where it was not asked for; ``masks`` (B, parts, w, w) on the coarse grid, which add up to one; ``smaller``
+    are the pictures of the other drawn sizes that the image was built upon, ascending.
     """
 
     image: Tensor
     segmentation: Tensor | None
     masks: Tensor
+    smaller: tuple[Tensor, ...] = ()
 
     @property
     def coarse_segmentation(self) -> Tensor:

@@ -143,8 +143,8 @@ class SemanticStyleGAN(nn.Module):
         # convolutions take the slow way, and a step in bf16 takes 2.4 times as long.
         features = features.unflatten(1, (width, width)).permute(0, 3, 1, 2)
         noise = noise or list(self.render_net.noises.buffers())
-        image, segmentation = self.render_net(features, masks, noise, segment, size)
-        return Rendering(image, segmentation, masks)
+        (*smaller, image), segmentation = self.render_net(features, masks, noise, segment, size)
+        return Rendering(image, segmentation, masks, tuple(smaller))
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, w, w) of ``codes`` (B, codes, code_size) on the coarse grid, without a picture."""

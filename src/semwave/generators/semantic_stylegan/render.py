@@ -70,11 +70,11 @@ class RenderNet(nn.Module):
 
     def forward(
         self, features: Tensor, masks: Tensor, noise: Sequence[Tensor], segment: bool, size: int | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Image (B, 3, S, S) and segmentation (B, parts, S, S) of composed ``features`` (B, C, w, w), as it is ``size``
-        pixels wide, or at the network's end."""
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Pictures (B, 3, S, S) of all drawn sizes up to ``size``, or to the network's end, and the segmentation
+        (B, parts, S, S) of the last, of composed ``features`` (B, C, w, w)."""
         x = functional.avg_pool2d(features, self.architecture.coarse_size // self.architecture.smallest_size)
-        skip = None
+        skip, pictures = None, []
         for i, width in enumerate(self.architecture.render_sizes):
             x = self.convs[2 * i](x, noise[2 * i])
             x = self.convs[2 * i + 1](x, noise[2 * i + 1])
@@ -87,7 +87,9 @@ class RenderNet(nn.Module):
                 if segment and self.architecture.refine:
                     skip = torch.cat([skip[:, :3], skip[:, 3:] + (2 * masks - 1)], 1)
                 x = torch.cat([x, features.to(x.dtype)], 1)
+            if width in self.architecture.sizes:
+                pictures.append(skip[:, :3])
             if width == size:
                 break
         assert skip is not None
-        return skip[:, :3], skip[:, 3:] if segment else None
+        return pictures, skip[:, 3:] if segment else None
