@@ -109,7 +109,7 @@ def refusals(photo: torch.Tensor) -> Iterator[tuple[str, str]]:
     assert header is not None
     receiver = Receiver(MODEL)
     cases = {
-        "another model": (Receiver("semantic-stylegan-128"), soft),
+        "another model": (Receiver("semantic-stylegan-512"), soft),
         "other weights": (receiver, replace(soft, header=replace(header, digest="f" * 12))),
         "k of the header": (receiver, replace(soft, header=replace(header, k=300))),
         "layers that the model has not": (receiver, replace(soft, header=replace(header, layers=("residual",)))),

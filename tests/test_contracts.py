@@ -35,7 +35,7 @@ def checkpoint(folder):
 MODELS = {
     "linear": lambda folder: LinearModel(),
     "faces-512": lambda folder: load_model("faces-512"),
-    "semantic-stylegan-128": lambda folder: load_model("semantic-stylegan-128"),
+    "semantic-stylegan-512": lambda folder: load_model("semantic-stylegan-512"),
     "authors.pt": checkpoint,
 }
 

@@ -26,7 +26,7 @@ def models_of_this_test(monkeypatch):
     MODELS.update(before)
 
 
-@pytest.fixture(scope="module", params=["faces-512", "semantic-stylegan-128"])
+@pytest.fixture(scope="module", params=["faces-512", "semantic-stylegan-512"])
 def saved(request, tmp_path_factory):
     """A shipped model's name, and the folder that it was saved to."""
     folder = tmp_path_factory.mktemp("saved") / "mine"

@@ -17,8 +17,11 @@ from semwave.zoo import WEIGHTS
 # k, and PSNR in dB of the face of seed 0 at 512 px over AWGN at 10 dB with noise of seed 0.
 GOLDEN = {64: 19.22, 256: 22.13, 2560: 24.63, 32768: 29.3}
 CODES_ALONE = {256: 21.6, 512: 22.08}
-# The same of the other model at 128 px.
-SMALL, GOLDEN_128 = "semantic-stylegan-128", {256: 22.7, 2560: 26.01}
+# The same of the other model, by size.
+PAPERS, GOLDEN_OF_PAPERS = (
+    "semantic-stylegan-512",
+    {(128, 256): 22.7, (128, 2560): 26.01, (512, 256): 0.0, (512, 2560): 0.0},
+)
 NOT_THE_MODEL = 12.0
 
 
@@ -46,11 +49,12 @@ def test_golden(face, k, golden, layers):
     assert quality > NOT_THE_MODEL
 
 
-def test_golden_of_the_small_semantic_stylegan(face):
-    small = torch.nn.functional.avg_pool2d(face, 4)
-    for k, golden in GOLDEN_128.items():
-        picture = send(face, k, 10.0, size=128, model=SMALL).clamp(-1, 1)
-        assert psnr(picture, small, data_range=2).item() == pytest.approx(golden, abs=0.2)
+@pytest.mark.parametrize("size, k", GOLDEN_OF_PAPERS)
+def test_golden_of_the_semantic_stylegan(face, size, k):
+    seen = torch.nn.functional.avg_pool2d(face, 512 // size)
+    picture = send(face, k, 10.0, size=size, model=PAPERS).clamp(-1, 1)
+    quality = psnr(picture, seen, data_range=2).item()
+    assert quality == pytest.approx(GOLDEN_OF_PAPERS[size, k], abs=0.2) and quality > NOT_THE_MODEL
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 | model                 | pictures       | k           | generator                    | weights of its own |
 | --------------------- | -------------- | ----------- | ---------------------------- | ------------------ |
 | faces-512             | 256, 512, 1024 | 64 to 32768 | compositional MobileStyleGAN | all                |
-| semantic-stylegan-128 | 128            | 64 to 32768 | Semantic StyleGAN            | generator          |
+| semantic-stylegan-512 | 128, 256, 512  | 64 to 32768 | Semantic StyleGAN            | generator          |
 
 k is any even number of the range. A new model is a folder with a model.json and weights;
 :func:`semwave.model.load_model` makes networks of it.

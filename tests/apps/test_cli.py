@@ -148,10 +148,10 @@ def test_symbols_of_another_model_or_other_weights_are_refused(photo, tmp_path, 
     symbols = transmitted(photo, tmp_path / "symbols.safetensors")
     monkeypatch.setattr(linear_model, "digest", "ba9876543210", raising=False)
     assert "other weights of faces-512" in refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png")
-    config = replace(linear_model.config, name="semantic-stylegan-128")
+    config = replace(linear_model.config, name="semantic-stylegan-512")
     monkeypatch.setattr(linear_model, "config", config, raising=False)
-    line = refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png", "--model", "semantic-stylegan-128")
-    assert "of model faces-512, not of semantic-stylegan-128" in line
+    line = refused(tmp_path, "receive", symbols, "--out", tmp_path / "x.png", "--model", "semantic-stylegan-512")
+    assert "of model faces-512, not of semantic-stylegan-512" in line
 
 
 def test_what_a_file_says_of_itself_cannot_be_overruled(photo, tmp_path):

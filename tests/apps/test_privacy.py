@@ -170,7 +170,7 @@ def test_knowledge_is_built_of_codes_and_shown(knowledge, tmp_path):
 
 
 def test_the_knowledge_base_of_a_model_is_shown():
-    shown = semwave("knowledge", "show", "--model", "semantic-stylegan-128")
+    shown = semwave("knowledge", "show", "--model", "semantic-stylegan-512")
     assert shown.exit_code == 0 and "faces-512" in shown.stdout and "48 prototypes" in shown.stdout
 
 

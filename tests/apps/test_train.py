@@ -205,7 +205,9 @@ def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):
     assert result.exit_code == 2 and "powers of two" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["parser", "heads", "masks", "encoder", "flow", "codec", "residual", "distilled"])
+@pytest.mark.parametrize(
+    "command", ["parser", "heads", "masks", "encoder", "flow", "codec", "residual", "distilled", "enlarged"]
+)
 @pytest.mark.parametrize("option", ["--weights", "--runs"])
 def test_what_a_training_writes_to_is_a_folder_or_nothing_runs(command, option, tmp_path, monkeypatch):
     (tmp_path / "kept.txt").write_text("dear to me")

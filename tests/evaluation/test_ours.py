@@ -42,7 +42,7 @@ def test_names_facts_and_keys():
     assert whole.facts.flow and whole.facts.channel_noise and whole.facts.model == "faces-512"
     # Weights of a residual that is not sent change nothing.
     assert (whole.key, codes.key) == (weights_digest("faces-512"), weights_digest("faces-512", ("codes",)))
-    assert shipped("semantic-stylegan-128", 2560).facts.model == "semantic-stylegan-128"
+    assert shipped("semantic-stylegan-512", 2560).facts.model == "semantic-stylegan-512"
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ import pytest
 import torch
 from PIL import Image
 from tiny import TINY
+from torch.nn import functional
 from typer.testing import CliRunner
 
 from semwave import Receiver, SemwaveError, Transmitter
 from semwave.air.channels import AWGN
 from semwave.apps.cli import app
-from semwave.apps.compare import change_inside, drawn
+from semwave.apps.compare import change_inside, drawn, naturalness
 from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
 from semwave.model import load_model
@@ -157,6 +158,20 @@ def test_models_are_compared_at_one_size(teacher, student, codes):
         drawn(student, codes, 64)
 
 
+def test_random_faces_of_the_model_are_nearer_to_it_than_those_of_a_stranger(teacher, student, tmp_path):
+    """By features that are the mean colours of quarters, which tell an untrained generator's faces."""
+    folder = tmp_path / "faces"
+    for i in range(6):
+        picture = drawn(teacher, teacher.sample(1, seeded(100 + i)), 32)[0]
+        images.write_png(folder / f"{i}.png", images.to_uint8(picture[0]))
+    photos = sorted(folder.iterdir())
+    own, strange = (
+        naturalness(model, photos, 32, 0, lambda x: functional.avg_pool2d(x, 16).flatten(1))
+        for model in (teacher, student)
+    )
+    assert own < strange / 2
+
+
 def test_the_command_compares(photo, tmp_path):
     report = tmp_path / "report.json"
     options = ["--pairs", "1", "--size", "32", "--model", "faces-512", "--model", "student", "--report", str(report)]
@@ -167,6 +182,9 @@ def test_the_command_compares(photo, tmp_path):
     assert default["photos"] == student["photos"] == 1 and default["pairs"] <= 1
     assert 0.6 < default["inside"] <= 1 and default["psnr_db"] > 15
     assert f"{default['psnr_db']:.2f}" in result.stdout
+    assert default["kid"] is None
+    refused = CliRunner().invoke(app, ["compare", str(photo), *options, "--kid"])
+    assert refused.exit_code == 2 and "KID takes 3 photos or more, not 1" in refused.stderr
     Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(tmp_path / "wide.png")
     refused = CliRunner().invoke(app, ["compare", str(tmp_path / "wide.png"), *options])
     assert refused.exit_code == 2 and "not a square" in refused.stderr

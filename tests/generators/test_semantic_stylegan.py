@@ -196,6 +196,26 @@ def test_the_segmentation_adds_to_the_masks_only_where_it_refines(small):
     assert torch.allclose(difference.sum(1)[:, 2:-2, 2:-2], torch.tensor(-11.0), atol=1e-3)
 
 
+def test_an_enlarged_one_draws_what_it_did_and_larger(small, tmp_path):
+    for name, network in (("small", small), ("enlarged", small.enlarged(4 * SMALL.size))):
+        network.save(tmp_path / name)
+    read, enlarged = (SemanticStyleGAN.from_file(tmp_path / name) for name in ("small", "enlarged"))
+    assert enlarged.sizes == (SMALL.size, 2 * SMALL.size, 4 * SMALL.size)
+    codes = codes_for(small, 2)
+    picture = read(codes).image
+    assert torch.equal(enlarged(codes, SMALL.size).image, picture)
+    rendering = enlarged.render(codes, segment=False)
+    assert [each.shape[-1] for each in rendering.smaller] == [SMALL.size, 2 * SMALL.size]
+    for drawn, head in zip(
+        (*rendering.smaller, rendering.image), (None, *enlarged.render_net.to_rgbs[-2:]), strict=True
+    ):
+        picture = head.upsample(picture) if head else picture
+        assert torch.allclose(drawn, picture, atol=1e-6)
+        assert torch.equal(enlarged(codes, drawn.shape[-1]).image, drawn)
+    with pytest.raises(SemwaveError, match="size 16 is not offered"):
+        enlarged(codes, 16)
+
+
 def test_it_runs_in_bf16(small):
     codes = codes_for(small, 1).requires_grad_()
     exact = small(codes)
@@ -248,6 +268,10 @@ def test_what_training_needs_has_second_derivatives():
         ({"local_channels": 10**9}, "4096"),
         ({"refine": 1}, "refine"),
         ({"mapping_layers": -1}, "mapping layers"),
+        ({"octaves": 17}, "octaves"),
+        ({"drawn_sizes": (512, 256)}, "drawn sizes"),
+        ({"drawn_sizes": (256, 300, 512)}, "drawn sizes"),
+        ({"drawn_sizes": [512]}, "tuples"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes, rule):

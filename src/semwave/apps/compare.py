@@ -2,6 +2,7 @@
 
 pairs of random faces -> one part's two codes swapped -> share of the change that lies in that part and near it
 photographs -> codes -> pictures, without a channel -> PSNR, LPIPS(alex)
+photographs and as many random faces -> KID
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semwave.errors import SemwaveError
+from semwave.evaluation.kid import Features, distance_of_faces
 from semwave.pictures import align, images
 from semwave.pictures.metrics import LPIPS, psnr
 from semwave.types import Generative, Inversion, Scene
@@ -75,12 +77,29 @@ def inversion(
 ) -> Iterator[tuple[float, float]]:
     """PSNR in dB and LPIPS(alex) at ``size`` px of every photo, aligned already, inverted and drawn, no channel."""
     for path in photos:
-        photo = images.to_tensor(align.in_frame(images.read_image(path), size))
+        photo = _framed(path, size)
         picture = drawn(model, model.invert(Scene(photo), Inversion(steps=refine_steps)), size)[0]
         yield psnr(picture, photo, data_range=2).item(), lpips(picture, photo).item()
 
 
-def row(model: Generative, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float]]) -> dict:
+@torch.no_grad()
+def naturalness(model: Generative, photos: Iterable[Path], size: int, seed: int, features: Features) -> float:
+    """KID at ``size`` px between photos, aligned already, and as many random faces, at least 3."""
+
+    def face(count: int, number: int) -> Tensor:
+        codes = model.sample(count, torch.Generator().manual_seed(seed * 1_000_003 + number))
+        return drawn(model, codes, size)[0]
+
+    return distance_of_faces(features, (_framed(path, size) for path in photos), face)[0]
+
+
+def _framed(path: Path, size: int) -> Tensor:
+    return images.to_tensor(align.in_frame(images.read_image(path), size))
+
+
+def row(
+    model: Generative, size: int, shares: dict[str, list[float]], quality: list[tuple[float, float]], kid: float | None
+) -> dict:
     """A row of the report: means over pairs and photos; ``inside`` is the mean over the parts of their means."""
     inside = {part: float(np.mean(found)) for part, found in shares.items() if found}
     psnrs = [psnr_db for psnr_db, _ in quality]
@@ -94,4 +113,5 @@ def row(model: Generative, size: int, shares: dict[str, list[float]], quality: l
         "photos": len(quality),
         "psnr_db": float(np.mean(psnrs)) if psnrs else None,
         "lpips_alex": float(np.mean(distances)) if distances else None,
+        "kid": kid,
     }

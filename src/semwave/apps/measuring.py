@@ -9,7 +9,11 @@ from rich.table import Table
 
 from semwave.apps.options import LpipsWeights, ModelName, Seed, model_file
 from semwave.apps.outputs import check_outputs, check_report
+from semwave.errors import SemwaveError
 from semwave.zoo import DEFAULT, MODELS
+
+LEAST_FOR_KID = 3
+"""Photographs from which an unbiased distance of two sets can be had."""
 
 
 def bench(
@@ -70,6 +74,9 @@ def compare(
     size: Annotated[int, typer.Option(min=1, help="Pixels at which they are compared.")] = 128,
     pairs: Annotated[int, typer.Option(min=0, help="Pairs of random faces that swap a part.")] = 100,
     refine_steps: Annotated[int, typer.Option(min=0, help="Steps of gradient descent of the inversion.")] = 0,
+    kid: Annotated[
+        bool, typer.Option("--kid", help="Also KID of random faces; --lpips-weights must have SqueezeNet.")
+    ] = False,
     seed: Seed = 0,
     lpips_weights: LpipsWeights = None,
     report: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file too.")] = None,
@@ -77,9 +84,11 @@ def compare(
     """Compare generators: how well photos are inverted, without a channel, and whether parts change by themselves.
 
     Two codes of a part are swapped between random faces; "inside" is the share of the squared change that lies within
-    that part's mask, grown by 5 % of the width.
+    that part's mask, grown by 5 % of the width. KID is between the photos and as many random faces, by features of
+    SqueezeNet.
     """
     from semwave.apps import compare as comparison
+    from semwave.evaluation.kid import Features
     from semwave.model import load_model
     from semwave.pictures import files
     from semwave.pictures.console import plain_console, track
@@ -89,14 +98,18 @@ def compare(
     found = [photo.path for photo in find_photos(photos)] if photos else []
     check_outputs([report], [*found, *(photos or ()), *(file for name in model or () for file in model_file(name))])
     check_report(report)
+    if kid and len(found) < LEAST_FOR_KID:
+        raise SemwaveError(f"KID takes {LEAST_FOR_KID} photos or more, not {len(found)}; leave --kid out")
     models = [load_model(name) for name in model or MODELS]
-    lpips = LPIPS("alex", lpips_weights)
+    lpips, features = LPIPS("alex", lpips_weights), Features(lpips_weights) if kid else None
     rows = []
     for loaded in models:
         shares = comparison.locality(loaded, size, track(range(pairs), f"{loaded.config.name}: swapping"), seed)
         inverting = track(found, f"{loaded.config.name}: inverting")
         quality = list(comparison.inversion(loaded, inverting, size, refine_steps, lpips))
-        rows.append(comparison.row(loaded, size, shares, quality))
+        drawing = track(found, f"{loaded.config.name}: random faces")
+        distance = comparison.naturalness(loaded, drawing, size, seed, features) if features else None
+        rows.append(comparison.row(loaded, size, shares, quality, distance))
         if report is not None:
             files.write_json(report, rows)
     table = Table("", *(row["model"] for row in rows))
@@ -107,6 +120,8 @@ def compare(
     table.add_row("photos", *(str(row["photos"]) for row in rows))
     table.add_row("PSNR [dB]", *(_figure(row["psnr_db"], ".2f") for row in rows))
     table.add_row("LPIPS(alex)", *(_figure(row["lpips_alex"], ".3f") for row in rows))
+    if kid:
+        table.add_row("KID", *(_figure(row["kid"], ".2f") for row in rows))
     plain_console().print(table)
 
 

@@ -32,8 +32,8 @@ from semwave.zoo import write_config
 app = typer.Typer(
     no_args_is_help=True,
     help="Train the parts of a model, in this order: parser, heads, masks, encoder, flow, codec, residual. "
-    "Each step reads the weights of the earlier ones from --weights and adds its own. distilled and semantic-stylegan "
-    "make a generator each, deep-jscc a network to compare with. An interrupted run goes on.",
+    "Each step reads the weights of the earlier ones from --weights and adds its own. distilled, enlarged and "
+    "semantic-stylegan make generators, deep-jscc a network to compare with. An interrupted run goes on.",
 )
 
 
@@ -286,5 +286,6 @@ def residual(
 
 
 app.command("distilled", cls=RayCommand)(train_generators.distilled)
+app.command("enlarged")(train_generators.enlarged)
 app.command("semantic-stylegan")(train_generators.semantic_stylegan)
 app.command("deep-jscc", cls=RayCommand)(train_generators.deep_jscc)

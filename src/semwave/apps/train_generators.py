@@ -1,7 +1,8 @@
 """Commands of ``semwave train`` for networks that are trained for themselves: generators, and Deep JSCC."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,12 @@ from semwave.apps.training import (
 )
 from semwave.errors import SemwaveError
 from semwave.zoo import DEFAULT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KID_BATCH = 50
+"""Photographs whose features are taken at once."""
 
 
 def distilled(
@@ -49,6 +56,37 @@ def distilled(
     network.save(weights / "generator.safetensors")
 
 
+def enlarged(
+    data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
+    model: Annotated[str, typer.Option("--model", help="The model whose codes it draws.")] = DEFAULT,
+    steps: Steps = 2400, batch: Batch = 4, rate: Rate = 6e-3, seed: Seed = 0, precision: Precision = "bf16",
+) -> None:  # fmt: skip
+    """The Semantic StyleGAN that --weights has, enlarged to 512 px and trained on photographs of that size.
+
+    One that is as large already learns on.
+    """
+    from semwave.generators.semantic_stylegan import SemanticStyleGAN
+    from semwave.model import load_face_model
+    from semwave.pictures.images import INPUT
+    from semwave.pictures.metrics import LPIPS
+    from semwave.training.codec import as_sent, photo_codes
+    from semwave.training.data import map_photos, without_validation
+    from semwave.training.distillation import train_enlarged
+    from semwave.training.loop import Schedule
+
+    size = 2 * INPUT
+    network = SemanticStyleGAN.from_file(weights / "generator.safetensors").float()
+    if network.architecture.size < size:
+        network = network.enlarged(size)
+    teacher = load_face_model(model)
+    distance = LPIPS("alex", lpips_weights)
+    images = without_validation(map_photos(data, "train", size, runs / "photos")).images
+    coordinates = as_sent(teacher, photo_codes(teacher, images, runs / "photo-codes.pt"))
+    schedule = Schedule(steps=steps, batch=batch, rate=rate, seed=seed)
+    network = train_enlarged(teacher, network, images, coordinates, distance, runs / "enlarged", schedule, precision)
+    network.save(weights / "generator.safetensors")
+
+
 def semantic_stylegan(
     data: Annotated[Path, typer.Option(help="CelebAMask-HQ as published, or with one mask file a photograph.")],
     weights: Weights, runs: Runs = Path("runs"),
@@ -63,14 +101,21 @@ def semantic_stylegan(
     no_ada: Annotated[bool, typer.Option("--no-ada", help="Do not augment what the discriminator sees.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints and samples.")] = 1000,
     seed: Seed = 0, precision: Precision = "no",
+    kid: Annotated[int, typer.Option(help="Random faces whose KID is measured with every checkpoint; 0: none.")] = 0,
+    lpips_weights: Lpips = None,
 ) -> None:  # fmt: skip
-    """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs."""
+    """A Semantic StyleGAN against its discriminator; with 'accelerate launch' on several GPUs.
+
+    With --kid and the SqueezeNet among --lpips-weights, the run's kid.jsonl has the kernel distance between random
+    faces and photographs.
+    """
     from accelerate import PartialState
 
-    from semwave.generators.semantic_stylegan import Architecture
-    from semwave.training.data import map_photos
+    from semwave.evaluation.kid import Features, distance_of_faces
+    from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
+    from semwave.training.data import map_photos, to_float
     from semwave.training.loop import Schedule
-    from semwave.training.semantic_stylegan import train_semantic_stylegan
+    from semwave.training.semantic_stylegan import random_faces, train_semantic_stylegan
 
     architecture = Architecture(
         size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
@@ -80,7 +125,19 @@ def semantic_stylegan(
         photos = map_photos(data, "train", size, runs / "photos")
     schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
     run = runs / f"semantic-stylegan-{size}"
-    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada)
+    features = Features(lpips_weights) if kid else None
+
+    def measure(generator: SemanticStyleGAN, step: int) -> None:
+        def faces(count: int, seed: int) -> "Tensor":
+            return random_faces(generator, count, seed).image.clamp(-1, 1).cpu()
+
+        if features is not None:
+            real = map(to_float, photos.images[:kid].split(KID_BATCH))
+            distance, error = distance_of_faces(features, real, faces)
+            with (run / "kid.jsonl").open("a") as file:
+                file.write(json.dumps({"step": step, "kid": distance, "error": error}) + "\n")
+
+    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada, watch=measure)
     network.save(weights / "generator.safetensors")
 
 

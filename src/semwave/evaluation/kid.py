@@ -6,6 +6,7 @@
 KID (Binkowski et al., ICLR 2018) with another network than Inception: SqueezeNet is at hand, and no loss uses it.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,16 @@ def kernel_distance(sent: np.ndarray, received: np.ndarray) -> tuple[float, floa
     without_one = (total - 2 * terms.sum(0)) / ((n - 1) * (n - 2))
     error = np.sqrt((n - 1) * without_one.var())
     return float(total / (n * (n - 1))), float(error)
+
+
+def distance_of_faces(
+    features: Features, photos: Iterable[Tensor], faces: Callable[[int, int], Tensor]
+) -> tuple[float, float]:
+    """KID between ``photos``, in batches (B, 3, S, S) in [-1, 1], and as many random faces, and its standard error.
+    ``faces`` draws so many of them of a seed."""
+    pairs = [(features(batch), features(faces(len(batch), i))) for i, batch in enumerate(photos)]
+    real, made = (torch.cat(each).numpy() for each in zip(*pairs, strict=True))
+    return kernel_distance(real, made)
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

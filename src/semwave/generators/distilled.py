@@ -44,9 +44,10 @@ class DistilledGenerator(nn.Module):
         """The sizes of pictures that it offers."""
         return self.network.sizes
 
-    def render(self, coordinates: Tensor, segment: bool = True) -> Rendering:
-        """All that the network makes of ``coordinates`` (B, codes, coordinates)."""
-        return self.network.render(coordinates * self.scale, segment=segment)
+    def render(self, coordinates: Tensor, segment: bool = True, size: int | None = None) -> Rendering:
+        """All that the network makes of ``coordinates`` (B, codes, coordinates), ``size`` pixels wide, or as wide as it
+        can."""
+        return self.network.render(coordinates * self.scale, segment=segment, size=size)
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, w, w) of ``codes`` (B, codes, code_size)."""
@@ -62,7 +63,8 @@ class DistilledGenerator(nn.Module):
         """
         if size not in {*self.sizes, SKETCH, INPUT}:
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
-        rendering = self.render(self._coordinates(codes), segment=False)
+        drawn = min((each for each in self.sizes if each >= size), default=max(self.sizes))
+        rendering = self.render(self._coordinates(codes), segment=False, size=drawn)
         return Drawing(resized(rendering.image, size), rendering.masks)
 
     def _coordinates(self, codes: Tensor) -> Tensor:

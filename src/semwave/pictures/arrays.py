@@ -15,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from semwave.errors import SemwaveError
-from semwave.pictures.files import FILE, kind_of
+from semwave.pictures.files import FILE, kind_of, written
 
 PLAIN_TYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 """What safetensors calls the types that semwave writes; there are others, of less than a byte a number."""
@@ -123,27 +123,19 @@ def read_torch(path: Path | str, what: str) -> Any:
 
 
 def write_torch(path: Path, value: Any) -> None:
-    """Write ``value`` as a file of PyTorch, making its folder: whole or not at all, but piece by piece, because
-    checkpoints are large.
+    """Write ``value`` as a file of PyTorch, as :func:`semwave.pictures.files.written` does.
 
     Raises:
         SemwaveError: the place cannot be written to.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                torch.save(value, file)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch says by the latter that a file could not be written
+        with written(path) as file:
+            torch.save(value, file)
+    except RuntimeError as error:  # torch says by it that a file could not be written
         cause = error.__context__
         if cause is not None and not isinstance(cause, Exception):  # or that it was interrupted
             raise cause from None
-        reason = getattr(error, "strerror", None) or "is the disk full?"
-        raise SemwaveError(f"{path}: cannot be written ({reason}); choose another place") from None
+        raise SemwaveError(f"{path}: cannot be written (is the disk full?); choose another place") from None
 
 
 def check_finite(path: Path | str, tensors: dict[str, Tensor]) -> None:

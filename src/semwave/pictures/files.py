@@ -1,5 +1,6 @@
 """Files: whole or not at all when written, checked when read."""
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -9,10 +10,10 @@ import secrets
 import shutil
 import stat
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from semwave.errors import SemwaveError
 
@@ -129,7 +130,14 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def write_chunks(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
-    """Write ``chunks`` to ``path``, making its folder: whole, or, whatever happens, not at all.
+    """Write ``chunks`` to ``path``, as :func:`written` does."""
+    with written(path) as file:
+        file.writelines(chunks)
+
+
+@contextlib.contextmanager
+def written(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write into, which becomes ``path``, in a folder that is made: whole, or, whatever happens, not at all.
 
     A link stays and the file that it leads to is replaced, with the permissions that it had. A device or a pipe is
     written into.
@@ -140,9 +148,11 @@ def write_chunks(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
     kind = kind_of(path)
     try:
         if kind == STREAM:
-            _write_into(path, chunks)
+            with _stream(path) as file:
+                yield file
         elif kind in (FILE, MISSING):
-            _replace(Path(os.path.realpath(path)), chunks)
+            with _part_of(Path(os.path.realpath(path))) as file:
+                yield file
         else:
             raise OSError(errno.EISDIR, "it is a folder" if kind == FOLDER else "it is neither a file nor a pipe")
     except (OSError, ValueError) as error:
@@ -150,7 +160,8 @@ def write_chunks(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
         raise SemwaveError(f"{_short(path)}: cannot be written ({reason}); choose another place") from None
 
 
-def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+@contextlib.contextmanager
+def _part_of(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     there = path.exists()
     if there and not os.access(path, os.W_OK):
@@ -159,7 +170,7 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("wb") as file:
-            file.writelines(chunks)
+            yield file
         if there:
             shutil.copymode(path, part)
         os.replace(part, path)
@@ -167,7 +178,7 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_into(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
+def _stream(path: str | os.PathLike) -> BinaryIO:
     try:
         # Opened without waiting: a pipe that nobody reads would otherwise hold the run up for ever.
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -176,8 +187,7 @@ def _write_into(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
             raise OSError(errno.ENXIO, "nobody reads from this pipe") from None
         raise
     os.set_blocking(descriptor, True)
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(chunks)
+    return os.fdopen(descriptor, "wb")
 
 
 def structured(kind: type[Made], value: Any, where: str) -> Made:

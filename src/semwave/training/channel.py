@@ -28,7 +28,7 @@ CODES_ALONE = 0.2
 """Share of batches in which codes are sent without a residual, as in the paper."""
 LOSSY = 0.2
 """Share of batches in which symbols are lost, up to half of them."""
-MOST_K = 4096
+HIGHEST_K = 4096
 """The most symbols of a signal; codes get hardly more power with more."""
 CODE_WEIGHT = 0.05
 LIKENESS_WEIGHT = 0.15
@@ -39,7 +39,7 @@ def random_plan(model: FaceModel, random: torch.Generator) -> Plan:
     """A plan that ``model`` may have for a signal; with a residual as a rule."""
     if model.residual is None or torch.rand((), generator=random) < CODES_ALONE:
         return model.plan(min(draw_k(model.config.highest_k, random), model.codec.symbols), False)
-    return model.plan(draw_k(MOST_K, random), True)
+    return model.plan(draw_k(HIGHEST_K, random), True)
 
 
 class _Ends(nn.Module):

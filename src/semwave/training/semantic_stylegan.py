@@ -13,6 +13,7 @@ Shi et al., "SemanticStyleGAN: learning compositional generative priors for cont
 """
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from semwave.pictures.grid import coloured_parts, grid, side_by_side
 from semwave.training.ada import AdaptiveAugmentation
 from semwave.training.data import Photos, pick, to_float
 from semwave.training.loop import Schedule, Stateful, accelerated, check_finite, iterate
+from semwave.types import Drawing
 
 R1_IMAGE, R1_SEGMENTATION, R1_EVERY = 10.0, 1000.0, 16
 PATH_LENGTH, PATH_EVERY, PATH_DECAY = 0.5, 4, 0.01
@@ -44,12 +46,13 @@ SAMPLES = 8
 def train_semantic_stylegan(
     photos: Photos, architecture: Architecture, run: Path, schedule: Schedule, precision: str = "no",
     adaptive: bool = True, augmented_images: int | None = None,
+    watch: Callable[[SemanticStyleGAN, int], None] | None = None,
 ) -> SemanticStyleGAN:  # fmt: skip
     """Train on ``photos`` of the architecture's size; the learning rate is the schedule's ``rate`` throughout.
 
     With every checkpoint a grid of samples and their masks goes to ``run``. ``adaptive`` augments what the
     discriminator sees, as a set of a few thousand photographs needs; ``augmented_images`` is how many it takes to full
-    augmentation.
+    augmentation. ``watch`` is shown the running average and the number of steps with every checkpoint.
 
     Raises:
         SemwaveError: photographs of another size, a precision other than no and bf16, or a loss that is not finite.
@@ -68,6 +71,8 @@ def train_semantic_stylegan(
         done = step + 1
         if accelerator.is_main_process and (done % schedule.checkpoint_every == 0 or done == schedule.steps):
             write_samples(contest.average, run / f"samples-{done:06d}.png")
+            if watch is not None:
+                watch(contest.average, done)
         return terms
 
     iterate(take, contest.state(), schedule, run, accelerator)
@@ -253,10 +258,17 @@ def mask_loss(made: Rendering) -> Tensor:
 def write_samples(generator: SemanticStyleGAN, path: Path, count: int = SAMPLES, seed: int = 0) -> None:
     """Write a grid of random faces and their part masks to ``path``, .png."""
     architecture = generator.architecture
-    z = torch.randn(count, architecture.code_size, generator=torch.Generator().manual_seed(seed))
-    codes = generator.map(z.to(next(generator.parameters()).device))[:, None].expand(-1, architecture.codes, -1)
-    faces = generator(codes)
+    faces = random_faces(generator, count, seed)
     pairs = zip(faces.image, faces.masks.cpu(), strict=True)
     images.write_png(
         path, grid([side_by_side(images.to_uint8(i), coloured_parts(m, architecture.size)) for i, m in pairs])
     )
+
+
+@torch.no_grad()
+def random_faces(generator: SemanticStyleGAN, count: int, seed: int) -> Drawing:
+    """``count`` faces of one random code each, at the generator's size."""
+    architecture = generator.architecture
+    z = torch.randn(count, architecture.code_size, generator=torch.Generator().manual_seed(seed))
+    codes = generator.map(z.to(next(generator.parameters()).device))[:, None].expand(-1, architecture.codes, -1)
+    return generator(codes)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import save
@@ -14,7 +15,7 @@ from semwave.generators.official import check_names_and_shapes, read_official
 from semwave.generators.semantic_stylegan.architecture import Architecture, Rendering
 from semwave.generators.semantic_stylegan.local import LocalGenerators, PositionEmbedding
 from semwave.generators.semantic_stylegan.render import RenderNet
-from semwave.generators.stylegan2 import mapping
+from semwave.generators.stylegan2 import Projection, mapping
 from semwave.pictures.arrays import check_finite, read_safetensors
 from semwave.pictures.files import write_bytes
 from semwave.types import Drawing
@@ -32,7 +33,7 @@ class SemanticStyleGAN(nn.Module):
         super().__init__()
         self.architecture = architecture = architecture or Architecture()
         self.style = mapping(architecture.code_size, architecture.mapping_layers)
-        frequencies = architecture.size.bit_length() - 1
+        frequencies = architecture.octaves or architecture.size.bit_length() - 1
         self.pos_embed = PositionEmbedding(architecture.coarse_size, frequencies, architecture.local_channels)
         self.local_nets = LocalGenerators(architecture)
         self.render_net = RenderNet(architecture)
@@ -72,7 +73,8 @@ class SemanticStyleGAN(nn.Module):
         try:
             state, about = read_safetensors(path, "")
             sizes = json.loads(about[METADATA])
-            architecture = Architecture(**sizes | {"transparent": tuple(sizes["transparent"])})
+            tuples = {name: tuple(sizes[name]) for name in ("transparent", "drawn_sizes") if name in sizes}
+            architecture = Architecture(**sizes | tuples)
         except (SemwaveError, KeyError, TypeError, ValueError, RecursionError):
             raise SemwaveError(f"{path}: holds no Semantic StyleGAN; make one with 'semwave train'") from None
         check_finite(path, state)
@@ -83,10 +85,23 @@ class SemanticStyleGAN(nn.Module):
         generator.load_state_dict(state)
         return generator.eval()
 
+    def enlarged(self, size: int) -> "SemanticStyleGAN":
+        """A network that also draws pictures twice as wide and so on up to ``size``, with what this one has learnt; the
+        layers that are new read nothing out yet, so its larger pictures are this one's, enlarged."""
+        old = self.architecture
+        larger = replace(old, size=size, octaves=old.octaves or old.size.bit_length() - 1)
+        larger = replace(larger, drawn_sizes=tuple(w for w in larger.render_sizes if w in old.sizes or w > old.size))
+        network = SemanticStyleGAN(larger)
+        for heads in (network.render_net.to_rgbs, network.render_net.to_segs):
+            for head in cast("list[Projection]", list(heads)[len(old.render_sizes) :]):
+                nn.init.zeros_(head.conv.weight)
+        network.load_state_dict(network.state_dict() | self.state_dict())
+        return network
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """The sizes of pictures that it offers."""
-        return (self.architecture.size,)
+        return self.architecture.sizes
 
     def map(self, z: Tensor) -> Tensor:
         """Code w (B, code_size) of standard normal ``z`` (B, code_size)."""
@@ -102,13 +117,16 @@ class SemanticStyleGAN(nn.Module):
             for stored in self.render_net.noises.buffers()
         ]
 
-    def render(self, codes: Tensor, noise: Sequence[Tensor] | None = None, segment: bool = True) -> Rendering:
+    def render(
+        self, codes: Tensor, noise: Sequence[Tensor] | None = None, segment: bool = True, size: int | None = None
+    ) -> Rendering:
         """All that the generator makes of ``codes`` (B, codes, code_size).
 
         Args:
             codes: codes in the space of :meth:`map`, in the order of :mod:`semwave.latent.layout`.
             noise: what :meth:`random_noise` gave; the stored noise without it.
             segment: whether the segmentation is wanted; without it a pass is shorter.
+            size: width of the picture, of :attr:`sizes`; the largest without it.
 
         Raises:
             SemwaveError: another number of codes.
@@ -124,8 +142,9 @@ class SemanticStyleGAN(nn.Module):
         # In this order one picture has the strides of channels_last, too; transposed first, it lacks that of the batch,
         # convolutions take the slow way, and a step in bf16 takes 2.4 times as long.
         features = features.unflatten(1, (width, width)).permute(0, 3, 1, 2)
-        image, segmentation = self.render_net(features, masks, noise or list(self.render_net.noises.buffers()), segment)
-        return Rendering(image, segmentation, masks)
+        noise = noise or list(self.render_net.noises.buffers())
+        (*smaller, image), segmentation = self.render_net(features, masks, noise, segment, size)
+        return Rendering(image, segmentation, masks, tuple(smaller))
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, w, w) of ``codes`` (B, codes, code_size) on the coarse grid, without a picture."""
@@ -140,7 +159,7 @@ class SemanticStyleGAN(nn.Module):
         """
         if size is not None and size not in self.sizes:
             raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
-        rendering = self.render(codes, segment=False)
+        rendering = self.render(codes, segment=False, size=size)
         return Drawing(rendering.image, rendering.masks)
 
 

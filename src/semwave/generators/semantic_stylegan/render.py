@@ -69,12 +69,13 @@ class RenderNet(nn.Module):
         self.noises = StoredNoise([size for size in architecture.render_sizes for _ in range(2)])
 
     def forward(
-        self, features: Tensor, masks: Tensor, noise: Sequence[Tensor], segment: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Image (B, 3, S, S) and segmentation (B, parts, S, S) of composed ``features`` (B, C, w, w)."""
+        self, features: Tensor, masks: Tensor, noise: Sequence[Tensor], segment: bool, size: int | None = None
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Pictures (B, 3, S, S) of all drawn sizes up to ``size``, or to the network's end, and the segmentation
+        (B, parts, S, S) of the last, of composed ``features`` (B, C, w, w)."""
         x = functional.avg_pool2d(features, self.architecture.coarse_size // self.architecture.smallest_size)
-        skip = None
-        for i, size in enumerate(self.architecture.render_sizes):
+        skip, pictures = None, []
+        for i, width in enumerate(self.architecture.render_sizes):
             x = self.convs[2 * i](x, noise[2 * i])
             x = self.convs[2 * i + 1](x, noise[2 * i + 1])
             heads = cast("list[Projection]", [self.to_rgbs[i], self.to_segs[i]] if segment else [self.to_rgbs[i]])
@@ -82,9 +83,13 @@ class RenderNet(nn.Module):
             bias = torch.cat([head.bias.flatten() for head in heads])
             seen = functional.conv2d(x, kernel, bias).float()
             skip = seen if skip is None else heads[0].upsample(skip) + seen
-            if size == self.architecture.coarse_size:
+            if width == self.architecture.coarse_size:
                 if segment and self.architecture.refine:
                     skip = torch.cat([skip[:, :3], skip[:, 3:] + (2 * masks - 1)], 1)
                 x = torch.cat([x, features.to(x.dtype)], 1)
+            if width in self.architecture.sizes:
+                pictures.append(skip[:, :3])
+            if width == size:
+                break
         assert skip is not None
-        return skip[:, :3], skip[:, 3:] if segment else None
+        return pictures, skip[:, 3:] if segment else None
