@@ -25,7 +25,7 @@ from semwave.coding.plan import TRAINING_SNR_DB, Plan
 from semwave.coding.residual import FULL, Residual, enlarged
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
-from semwave.generators.memory import channels_last, keep_freed_memory
+from semwave.generators.memory import channels_last, keep_casts, keep_freed_memory
 from semwave.generators.registry import Generator, load_generator
 from semwave.generators.weights import read_weights, write_weights
 from semwave.inversion.correction import Corrections
@@ -201,7 +201,10 @@ class FaceModel(nn.Module):
         return Drawing(torch.where(heard, image, drawing.image), drawing.masks)
 
     def drawn(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
-        """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added."""
+        """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added; in one pass
+        where the generator can."""
+        if isinstance(self.generator, CompositionalGenerator):
+            return self.generator.with_sketch(codes, size)
         return self.generate(codes, size), self.sketch(codes)
 
     def symbols(self, coordinates: Tensor) -> Tensor:
@@ -347,6 +350,8 @@ def load_folder(folder: Path) -> FaceModel:
         model.folders = (*model.folders, folder)
     model = model.eval().requires_grad_(False)
     model.encoder.in_bf16()
+    if model.residual is not None:
+        keep_casts(model.residual.blend)
     if isinstance(model.generator, CompositionalGenerator):
         model.sketcher = model.generator.in_bf16()
     return model
