@@ -340,7 +340,6 @@ def load_folder(folder: Path) -> FaceModel:
     for place in (beside, folder) if beside.is_dir() else (folder,):
         config = read_config(place)
         MODELS.setdefault(config.name, place)
-    keep_freed_memory()
     codes = folder if not config.codes else beside if beside.is_dir() else MODELS[config.codes]
     # float(), because torch's default type is whatever the caller has chosen.
     model = FaceModel(read_config(codes)).load(codes).float()
@@ -354,6 +353,7 @@ def load_folder(folder: Path) -> FaceModel:
         keep_casts(model.residual.blend)
     if isinstance(model.generator, CompositionalGenerator):
         model.sketcher = model.generator.in_bf16()
+    keep_freed_memory()
     return model
 
 
