@@ -26,15 +26,15 @@ def without_mesh(images: Tensor) -> Tensor:
     periods = images.shape[-1] // PERIOD
     with torch.autocast(images.device.type, enabled=False):
         pixels = images.float()
-        line = torch.eye(images.shape[-1], device=images.device)
-        means, places = _means(line), _places(line)
-        smooth = places @ _enlargement(periods, PERIOD, line)
+        identity = torch.eye(images.shape[-1], device=images.device)
+        means, places = _means(identity), _places(identity)
+        smooth = places @ _enlargement(periods, PERIOD, images.device)
         found = _places(pixels) @ places.mT - smooth @ (_means(pixels) @ means.mT) @ smooth.mT
-        # A line is (blocks of periods, periods, places); what enlarges the blocks leaves the places alone.
-        blocks = _enlargement(periods // REPEATED, REPEATED, line)
-        across = torch.kron(blocks, torch.eye(PERIOD, device=images.device))
+        # A line is (blocks, places); what enlarges the blocks leaves the places alone.
+        blocks = _enlargement(periods // REPEATED, REPEATED, images.device)
+        across = torch.einsum("ab,ij->aibj", blocks, identity[:PERIOD, :PERIOD]).flatten(2).flatten(0, 1)
         mesh = blocks @ (found @ across.mT).unflatten(-2, (-1, PERIOD)).flatten(-2)
-        return (pixels - mesh.view_as(pixels)).to(images.dtype)
+        return (pixels - mesh.reshape(pixels.shape)).to(images.dtype)
 
 
 def _means(rows: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def _places(rows: Tensor) -> Tensor:
     return rows.unflatten(-2, (-1, REPEATED, PERIOD)).mean(-3).flatten(-3, -2)
 
 
-def _enlargement(size: int, times: int, like: Tensor) -> Tensor:
+def _enlargement(size: int, times: int, device: torch.device) -> Tensor:
     """(times size, size): takes a line of ``size`` numbers to one ``times`` as long, linearly."""
-    ones = torch.eye(size, device=like.device)[None]
-    return functional.interpolate(ones, scale_factor=times, mode="linear")[0].mT.contiguous()
+    identity = torch.eye(size, device=device)[None]
+    return functional.interpolate(identity, scale_factor=times, mode="linear")[0].mT
