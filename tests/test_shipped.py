@@ -113,6 +113,7 @@ def test_weights_stay_small():
     assert max(sizes) <= 50 * 2**20 and sum(sizes) <= 100 * 2**20
 
 
+@pytest.mark.fetched
 def test_bench_measures_every_stage(tmp_path):
     report = tmp_path / "bench.json"
     result = CliRunner().invoke(app, ["bench", "--seconds", "0.1", "--runs", "1", "--report", str(report)])
@@ -122,6 +123,6 @@ def test_bench_measures_every_stage(tmp_path):
     for stage in ("import semwave", "load the model", "align, 512 px", "invert", "decode, k = 256", "receive"):
         row = next(row for name, row in rows.items() if name.startswith(stage))
         assert row["median"] > 0 and row["images_per_second"] > 0 and stage.split(",")[0] in result.stdout
-    # Weights alone are 35 million numbers of 4 bytes.
-    assert 150 < rows["semwave send PHOTO, shell to files"]["peak_memory_mib"] < 4096
+    # Weights alone are 35 million numbers of 4 bytes; the most that a run should take is 1.3 GiB.
+    assert 150 < rows["semwave send PHOTO, shell to files"]["peak_memory_mib"] < 1331
     assert measured["machine"]["threads"] >= 1

@@ -24,7 +24,7 @@ from semwave.coding.plan import TRAINING_SNR_DB, Plan
 from semwave.coding.residual import FULL, Residual, enlarged
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
-from semwave.generators.memory import channels_last, keep_freed_memory
+from semwave.generators.memory import channels_last, keep_casts, keep_freed_memory
 from semwave.generators.registry import Generator, load_generator
 from semwave.generators.weights import read_weights, state_digest, write_weights
 from semwave.inversion.correction import Corrections
@@ -197,7 +197,10 @@ class FaceModel(nn.Module):
         return Drawing(torch.where(heard, image, drawing.image), drawing.masks)
 
     def drawn(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
-        """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added."""
+        """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added; in one pass
+        where the generator can."""
+        if isinstance(self.generator, CompositionalGenerator):
+            return self.generator.with_sketch(codes, size)
         return self.generate(codes, size), self.sketch(codes)
 
     def symbols(self, coordinates: Tensor) -> Tensor:
@@ -333,7 +336,6 @@ def load_folder(folder: Path) -> FaceModel:
     for place in (beside, folder) if beside.is_dir() else (folder,):
         config = read_config(place)
         MODELS.setdefault(config.name, place)
-    keep_freed_memory()
     codes = folder if not config.codes else beside if beside.is_dir() else MODELS[config.codes]
     # float(), because torch's default type is whatever the caller has chosen.
     model = FaceModel(read_config(codes)).load(codes).float()
@@ -343,8 +345,11 @@ def load_folder(folder: Path) -> FaceModel:
         model.folders = (*model.folders, folder)
     model = model.eval().requires_grad_(False)
     model.encoder.in_bf16()
+    if model.residual is not None:
+        keep_casts(model.residual.blend)
     if isinstance(model.generator, CompositionalGenerator):
         model.sketcher = model.generator.in_bf16()
+    keep_freed_memory()
     return model
 
 

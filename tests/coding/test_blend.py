@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from semwave.coding.blend import FULL, LEAST_K, MOST_K, Blend, Emphasis, knowledge
 from semwave.coding.residual import cosines
+from semwave.generators.memory import keep_casts
 from semwave.pictures.images import COARSE
 from semwave.zoo import LOWEST_K, config_of
 
@@ -56,6 +57,17 @@ def test_it_stays_finite_however_little_arrived(snr_db, received):
     torch.nn.init.normal_(blend.last.weight, std=0.05, generator=seeded())
     blended = blend(smooth(1, 1, 256), smooth(1, 2, FULL), *told(received, snr_db))
     assert blended.isfinite().all()
+
+
+def test_casts_that_are_kept_change_nothing():
+    blend = Blend()
+    for layer in (blend.last, blend.fine, blend.gates):
+        torch.nn.init.normal_(layer.weight, std=0.05, generator=seeded())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        cast_at_every_call = blend(smooth(1, 1, 256), smooth(1, 2, FULL), *told(2560))
+        keep_casts(blend)
+        assert torch.equal(blend(smooth(1, 1, 256), smooth(1, 2, FULL), *told(2560)), cast_at_every_call)
+    assert blend.last.weight.dtype == blend.know.weight.dtype == torch.bfloat16
 
 
 def test_blocks_that_have_not_learnt_change_nothing():

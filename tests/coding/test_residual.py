@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import interpolate
 
 from semwave.coding.residual import CHROMA_FREQUENCIES, FULL, LUMA_FREQUENCIES, Residual, cosines, enlarged
 from semwave.pictures.images import SKETCH
@@ -67,6 +68,7 @@ def test_what_is_sent_is_what_the_picture_of_the_codes_lacks():
     )
     difference = plain.difference(photo, sketch, 2560)
     torch.testing.assert_close(enlarged(sketch) + difference, photo)
+    torch.testing.assert_close(enlarged(sketch), interpolate(sketch, size=(FULL, FULL), mode="bicubic"))
 
 
 def test_the_emphasis_depends_on_the_number_of_symbols(residual):

@@ -18,6 +18,7 @@ from semwave.latent.layout import FACES
 from semwave.latent.masks import LayoutCoder
 from semwave.model import load_face_model
 from semwave.pictures.arrays import read_safetensors
+from semwave.pictures.images import SKETCH
 from semwave.pictures.mesh import without_mesh
 
 TEXTURE = {part: FACES.shape_index(part) + 1 for part in FACES.parts}
@@ -46,6 +47,13 @@ def test_image_and_masks(generator, codes, size):
     assert faces.masks.shape == (2, 13, 64, 64)
     assert torch.allclose(faces.masks.sum(1), torch.ones(2, 64, 64), atol=1e-4)
     assert faces.image[0].std() > 0.1 and (faces.image[0] - faces.image[1]).abs().mean() > 0.05
+
+
+def test_one_pass_draws_what_two_would(generator, codes):
+    with torch.no_grad():
+        (drawing, sketch), alone = generator.with_sketch(codes, 256), generator(codes, 256)
+        assert torch.equal(sketch, generator.images(codes, (SKETCH,))[SKETCH])
+    assert torch.equal(drawing.image, alone.image) and torch.equal(drawing.masks, alone.masks)
 
 
 def test_every_kind_of_code_has_a_gradient(generator, codes):

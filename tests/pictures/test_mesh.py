@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate, pixel_shuffle, pixel_unshuffle
 
 from semwave.pictures.images import resized, to_tensor
-from semwave.pictures.mesh import without_mesh
+from semwave.pictures.mesh import PERIOD, REPEATED, without_mesh
 from semwave.pictures.metrics import psnr
 
 
@@ -34,6 +34,21 @@ def test_a_mesh_goes(period, seed, size):
     tile -= tile.mean((2, 3), keepdim=True)
     mesh = 0.05 * tile.repeat(1, 1, size // period, size // period)
     assert power(without_mesh(mesh)) < 0.02 * power(mesh)
+
+
+def in_full(images):
+    """The module's drawing, every step of it as large as the picture."""
+    rough = interpolate(avg_pool2d(images, PERIOD), scale_factor=PERIOD, mode="bilinear")
+    places = avg_pool2d(pixel_unshuffle(images - rough, PERIOD), REPEATED)
+    return images - pixel_shuffle(interpolate(places, scale_factor=REPEATED, mode="bilinear"), PERIOD)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from([32, 64, 256, 512]), st.integers(1, 4), st.integers(0, 1000), st.booleans())
+def test_rows_and_columns_in_turn_give_the_same(size, channels, seed, autocast):
+    images = torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(seed))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        torch.testing.assert_close(without_mesh(images), in_full(images), atol=1e-5, rtol=0)
 
 
 def test_slopes_and_slow_waves_stay():

@@ -64,6 +64,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """A picture that arrived, uint8 (size, size, 3), over which channel, and how many seconds each stage took."""
+
+    picture: np.ndarray
+    header: Header
+    snr_db: float
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Rows:
     """What the report keeps of one photo: its key, its rows, and a note on how it was read."""
 
@@ -173,9 +183,7 @@ class Sender:
     def process(self, batch: list[Source]) -> list[list[Sent]]:
         """What arrives of every photo, for every k and SNR. Seconds in the rows are a photo's share of the batch."""
         clock = _Clock(len(batch))
-        shown = [images.to_tensor(source.frame.sent) for source in batch]
-        features = [self._features(picture) for picture in shown]
-        results: list[list[Sent]] = [[] for _ in batch]
+        arrived: list[list[Arrived]] = [[] for _ in batch]
         scene = None
         for transmitter in self.transmitters:
             # Refinement brings closer what arrives in k symbols, so each k has codes of its own.
@@ -191,12 +199,10 @@ class Sender:
                     message = self.receiver.decode(soft)
                 with clock("generate"):
                     drawn = [images.to_uint8(image) for image in self.receiver.draw(message).image]
-                for place, (source, received) in enumerate(zip(batch, drawn, strict=True)):
-                    quality, distances = self._quality(shown[place], features[place], images.to_tensor(received))
-                    seconds = {"align": source.seconds, **clock.seconds}
-                    row = self._row(source.photo, message.header, snr_db, quality, distances, seconds)
-                    results[place].append(Sent(source, received, row))
-        return results
+                for place, received in enumerate(drawn):
+                    seconds = {"align": batch[place].seconds, **clock.seconds}
+                    arrived[place].append(Arrived(received, message.header, snr_db, seconds))
+        return [self._measured(source, pictures) for source, pictures in zip(batch, arrived, strict=True)]
 
     def finish(self, made: list[Sent]) -> Rows:
         """Write the pictures of one photo, if any are to be written, and give its rows."""
@@ -229,37 +235,31 @@ class Sender:
         symbols, noise = (torch.cat([getattr(soft, name) for soft in softs]) for name in ("symbols", "noise"))
         return Soft(symbols, noise, softs[0].header)
 
-    def _features(self, picture: Tensor) -> dict[str, list[Tensor]]:
-        return {backbone: lpips.features(picture) for backbone, lpips in self.lpips.items()}
-
-    def _quality(
-        self, sent: Tensor, features: dict[str, list[Tensor]], received: Tensor
-    ) -> tuple[float, dict[str, float]]:
-        """PSNR in dB, and LPIPS by its backbone, of (1, 3, size, size) ``sent``, which has ``features``."""
-        found = self._features(received)
-        distances = {
-            backbone: round(lpips.distance(features[backbone], found[backbone]).item(), 4)
-            for backbone, lpips in self.lpips.items()
-        }
-        return psnr(sent, received, data_range=2).item(), distances
-
-    def _row(
-        self, photo: Photo, header: Header, snr_db: float, quality: float, distances: dict[str, float],
-        seconds: dict[str, float],
-    ) -> dict:  # fmt: skip
-        protection = self.transmitters[0].protection
-        return report_row(
-            photo.path.name,
-            self.size,
-            header,
-            snr_db,
-            self.channel_name,
-            protection.hidden if protection else (),
-            self.privacy.mode if self.privacy else None,
-            quality,
-            {backbone: distances.get(backbone) for backbone in REPORTED},
-            seconds,
-        )
+    def _measured(self, source: Source, arrived: list[Arrived]) -> list[Sent]:
+        """What arrived of ``source``, with its rows. Measured last, because features take much memory."""
+        sent, pictures = images.to_tensor(source.frame.sent), [images.to_tensor(each.picture) for each in arrived]
+        distances: list[dict[str, float]] = [{} for _ in arrived]
+        for backbone, lpips in self.lpips.items():
+            features = lpips.features(sent)
+            features = list(features) if len(pictures) > 1 else features
+            for found, picture in zip(distances, pictures, strict=True):
+                found[backbone] = round(lpips.distance(features, lpips.features(picture)).item(), 4)
+        protection, sents = self.transmitters[0].protection, []
+        for each, picture, found in zip(arrived, pictures, distances, strict=True):
+            row = report_row(
+                source.photo.path.name,
+                self.size,
+                each.header,
+                each.snr_db,
+                self.channel_name,
+                protection.hidden if protection else (),
+                self.privacy.mode if self.privacy else None,
+                psnr(sent, picture, data_range=2).item(),
+                {backbone: found.get(backbone) for backbone in REPORTED},
+                each.seconds,
+            )
+            sents.append(Sent(source, each.picture, row))
+        return sents
 
 
 class _Clock:

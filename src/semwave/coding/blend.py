@@ -84,8 +84,8 @@ class Blend(nn.Module):
         """Pictures (B, 3, S, S) of drawn ones ``picture`` (B, 3, S, S) and a ``description`` (B, 3, 512, 512), of which
         so many symbols were ``received`` (B,) at ``snr_db`` (B,)."""
         size, known = picture.shape[-1], knowledge(received, snr_db)
-        small, half, rough = _at(picture, INPUT), _at(description, INPUT), _at(description, COARSE)
-        missing = rough - _at(small, COARSE)
+        small, half = _at(picture, INPUT), _at(description, INPUT)
+        missing = _at(half, COARSE) - _at(small, COARSE)
         added = functional.interpolate(missing, size=(INPUT, INPUT), mode="bicubic")
         beyond = half - (small + added)
         sharp = description - _up(half)
@@ -123,7 +123,9 @@ class _Added(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2), _zero(nn.Conv2d(width, width, 3, padding=1))
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            _zero(nn.Conv2d(width, width, 3, padding=1)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,9 +135,9 @@ class _Added(nn.Module):
 def _convolutions(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, padding=1),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(outside, outside, 3, padding=1),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
     )
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from semwave.coding.blend import FULL, Blend, Emphasis
 from semwave.generators.memory import channels_last
+from semwave.pictures.images import SKETCH
 from semwave.zoo import ResidualConfig
 
 LUMA_FREQUENCIES, CHROMA_FREQUENCIES = 320, 160
@@ -34,8 +35,12 @@ def cosines(size: int, count: int) -> Tensor:
 
 
 def enlarged(sketch: Tensor) -> Tensor:
-    """The picture of the codes ``sketch`` (B, 3, 128, 128) at 512 px."""
-    return functional.interpolate(sketch, size=(FULL, FULL), mode="bicubic")
+    """The picture of the codes ``sketch`` (B, 3, 128, 128) at 512 px, bicubic."""
+    # Columns, then rows, as a product with what that does to one line: a third of the time of both at once.
+    lines = torch.eye(SKETCH, device=sketch.device)[None, None]
+    line = functional.interpolate(lines, size=(FULL, SKETCH), mode="bicubic")[0, 0]
+    with torch.autocast(sketch.device.type, enabled=False):
+        return line @ (sketch.float() @ line.mT)
 
 
 def _axes() -> Tensor:

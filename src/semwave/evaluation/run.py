@@ -41,11 +41,11 @@ HIGHEST_PSNR_DB = 100.0
 class Perceptual(Protocol):
     """A distance between features of pictures: :class:`semwave.pictures.metrics.LPIPS`."""
 
-    def features(self, images: Tensor) -> list[Tensor]:
+    def features(self, images: Tensor) -> Iterable[Tensor]:
         """Features of ``images`` (B, 3, H, W) in [-1, 1]."""
         ...
 
-    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+    def distance(self, a: Iterable[Tensor], b: Iterable[Tensor]) -> Tensor:
         """Distances (B,) of pictures that have the features ``a`` and ``b``."""
         ...
 
@@ -64,7 +64,7 @@ class Original:
 
     @torch.no_grad()
     def __init__(self, picture: Tensor, lpips: Perceptual):
-        self.picture, self.lpips, self.features = picture, lpips, lpips.features(picture)
+        self.picture, self.lpips, self.features = picture, lpips, list(lpips.features(picture))
         # What separation delivers is often the same picture at several SNRs.
         self._known: dict[str, tuple[float, float]] = {}
 

@@ -21,13 +21,14 @@ from semwave.generators.mobile_stylegan import (
     Block,
     MobileStyleGAN,
     Modulation,
-    StyleMap,
+    Style,
     haar,
     inverse_haar,
     is_fixed,
 )
 from semwave.latent.layout import BASE_CODES, FACES, MASK_CODE, Layout
 from semwave.latent.masks import GRID, LayoutCoder, mask_pyramid
+from semwave.pictures.images import SKETCH
 from semwave.pictures.mesh import without_mesh
 from semwave.types import Drawing
 
@@ -49,9 +50,9 @@ class Head(nn.Module):
         self.wide = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=1)
         self.narrow = nn.Conv2d(HEAD_CHANNELS, 12, 1)
 
-    def forward(self, x: Tensor, style: StyleMap) -> Tensor:
+    def forward(self, x: Tensor, style: Style) -> Tensor:
         """(B, C, H, W) -> (B, 3, 2 H, 2 W)."""
-        x = x * style(self.modulation, x.shape[-1])
+        x = style(x, self.modulation)
         return inverse_haar(self.direct(x) + self.narrow(functional.leaky_relu(self.wide(x), 0.2)))
 
     @torch.no_grad()
@@ -105,6 +106,12 @@ class CompositionalGenerator(nn.Module):
         logits = self.layout.decode(codes[:, MASK_CODE])
         return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
 
+    def with_sketch(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
+        """What a call draws, and the images of 128 px (B, 3, 128, 128) that the same features give."""
+        logits = self.layout.decode(codes[:, MASK_CODE])
+        images = self._images(codes, logits, (SKETCH, size))
+        return Drawing(images[size], mask_pyramid(logits, GRID)), images[SKETCH]
+
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""
         return mask_pyramid(self.layout.decode(codes[:, MASK_CODE]), GRID)
@@ -120,17 +127,19 @@ class CompositionalGenerator(nn.Module):
             raise SemwaveError(f"{codes.shape[1]} codes an image, but the generator reads {self.codes}")
         masks: dict[int, Tensor] = {}
 
-        def mixed(parts: Tensor) -> StyleMap:
-            def style(modulation: Modulation, width: int) -> Tensor:
+        def mixed(parts: Tensor) -> Style:
+            def style(x: Tensor, modulation: Modulation) -> Tensor:
+                width = x.shape[-1]
                 if width not in masks:
                     masks[width] = mask_pyramid(logits, width).flatten(2).transpose(1, 2)
-                factors = torch.bmm(masks[width], modulation(parts))
-                return factors.transpose(1, 2).unflatten(2, (width, width))
+                factors = torch.bmm(masks[width], modulation(parts)).transpose(1, 2).unflatten(2, (width, width))
+                # Where nothing is learned the product takes the place of the factors.
+                return x * factors if torch.is_grad_enabled() else factors.mul_(x)
 
             return style
 
-        def base(modulation: Modulation, width: int) -> Tensor:
-            return modulation(codes[:, 0])[:, :, None, None]
+        def base(x: Tensor, modulation: Modulation) -> Tensor:
+            return x * modulation(codes[:, 0])[:, :, None, None]
 
         shape, texture = mixed(codes[:, BASE_CODES::2]), mixed(codes[:, BASE_CODES + 1 :: 2])
         x = self.body.stem(base, len(codes))

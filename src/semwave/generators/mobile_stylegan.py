@@ -25,8 +25,8 @@ MAPPING_LAYERS = 8
 FIXED = WEIGHTS / "mobile-stylegan" / "fixed.safetensors"
 SQRT2 = 2**0.5
 
-StyleMap = Callable[["Modulation", int], Tensor]
-"""Gives the factors of a modulation for features of a given width, broadcastable to (B, C, width, width)."""
+Style = Callable[[Tensor, "Modulation"], Tensor]
+"""Gives features (B, C, H, W) with each channel times its factor of a modulation."""
 
 
 def is_fixed(name: str) -> bool:
@@ -39,16 +39,14 @@ def inverse_haar(x: Tensor) -> Tensor:
 
     The first C channels are the averages, then come three details a channel.
     """
-    if x.requires_grad:
-        # What pixel_shuffle gives back has channels first; beside features with channels last all is slow.
-        x.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
     b, c4, h, w = x.shape
-    mean = x[:, : c4 // 4] / 2
-    across, down, both = (x[:, c4 // 4 :].unflatten(1, (c4 // 4, 3)) / 2).unbind(2)
-    top, bottom = mean + across, mean - across
-    inner, outer = down + both, down - both
-    quad = torch.stack([top + inner, top - inner, bottom + outer, bottom - outer], 2)
-    return functional.pixel_shuffle(quad.reshape(b, c4, h, w), 2)
+    c = c4 // 4
+    # Channels last, as features have them: of every pixel all channels are moved at once.
+    x = x.permute(0, 2, 3, 1) / 2
+    mean, (across, down, both) = x[..., :c], x[..., c:].unflatten(3, (c, 3)).unbind(4)
+    top, bottom, inner, outer = mean + across, mean - across, down + both, down - both
+    rows = torch.cat([top + inner, top - inner], 3), torch.cat([bottom + outer, bottom - outer], 3)
+    return torch.stack(rows, 2).reshape(b, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
 
 
 def haar(x: Tensor) -> Tensor:
@@ -90,9 +88,9 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("noise", torch.zeros(1, 1, width, width))
 
-    def forward(self, x: Tensor, style: StyleMap) -> Tensor:
+    def forward(self, x: Tensor, style: Style) -> Tensor:
         """(B, C, H, W) -> (B, C', H, W)."""
-        x = x * style(self.modulation, x.shape[-1])
+        x = style(x, self.modulation)
         if self.depthwise is not None:
             x = functional.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
         x = functional.conv2d(x, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2)
@@ -107,10 +105,9 @@ class Block(nn.Module):
         self.up = Modulation(inputs)
         self.conv1, self.conv2 = Convolution(inputs // 4, outputs, width), Convolution(outputs, outputs, width)
 
-    def forward(self, x: Tensor, style: StyleMap) -> Tensor:
+    def forward(self, x: Tensor, style: Style) -> Tensor:
         """(B, C, H, W) -> (B, C', 2 H, 2 W)."""
-        x = inverse_haar(x * style(self.up, x.shape[-1])).contiguous(memory_format=torch.channels_last)
-        return self.conv2(self.conv1(x, style), style)
+        return self.conv2(self.conv1(inverse_haar(style(x, self.up)), style), style)
 
 
 class MobileStyleGAN(nn.Module):
@@ -143,21 +140,20 @@ class MobileStyleGAN(nn.Module):
             x = functional.leaky_relu(functional.linear(x, weight, bias), 0.2) * SQRT2
         return x
 
-    def stem(self, style: StyleMap, batch: int) -> Tensor:
+    def stem(self, style: Style, batch: int) -> Tensor:
         """Features at 4x4, (B, 512, 4, 4)."""
         x = self.constant.expand(batch, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return self.first(x, style)
 
-    def image(self, x: Tensor, style: StyleMap) -> Tensor:
+    def image(self, x: Tensor, style: Style) -> Tensor:
         """Image (B, 3, 1024, 1024) in about [-1, 1] from the features of the last block."""
-        x = x * style(self.to_image, x.shape[-1])
-        return inverse_haar(functional.conv2d(x, self.to_image_kernel, self.to_image_bias))
+        return inverse_haar(functional.conv2d(style(x, self.to_image), self.to_image_kernel, self.to_image_bias))
 
     def forward(self, w: Tensor) -> Tensor:
         """Image (B, 3, 1024, 1024) of one style ``w`` (B, 512) for all layers."""
 
-        def style(modulation: Modulation, width: int) -> Tensor:
-            return modulation(w)[:, :, None, None]
+        def style(x: Tensor, modulation: Modulation) -> Tensor:
+            return x * modulation(w)[:, :, None, None]
 
         x = self.stem(style, len(w))
         for block in self.blocks:

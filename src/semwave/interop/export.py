@@ -128,10 +128,11 @@ def to_onnx(
 
 @contextmanager
 def in_float32(model: FaceModel) -> Iterator[FaceModel]:
-    """``model`` without bf16: a view of it without the copy of the generator in bf16, and no autocast in this thread
-    meanwhile. Other threads and ``model`` itself notice nothing."""
+    """``model`` without bf16: a view of it without the copy of the generator in bf16, with one of what draws the
+    residual in float32, and no autocast in this thread meanwhile. Other threads and ``model`` itself notice nothing."""
     plain = copy.copy(model)
-    plain._modules = {**model._modules, "sketcher": None}
+    residual = None if model.residual is None else copy.deepcopy(model.residual).float()
+    plain._modules = {**model._modules, "sketcher": None, "residual": residual}
     autocast, here = torch.autocast, threading.get_ident()
 
     def in_other_threads(*arguments: Any, **options: Any) -> Any:

@@ -4,6 +4,8 @@ images a, b -> backbone (AlexNet | SqueezeNet | VGG16) -> unit-length features o
             -> squared difference -> linear head of the layer -> mean over pixels -> sum over layers
 """
 
+import importlib.util
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from semwave.pictures.arrays import check_finite, read_safetensors
 from semwave.pictures.backbones import features_file, find_features
 
 SMALLEST_IMAGE = 32
+STRIP = 32
+"""Rows of features that are compared at a time: few enough to stay in a processor's cache."""
 
 
 def psnr(a: Tensor, b: Tensor, data_range: float) -> Tensor:
@@ -51,17 +55,17 @@ def alexnet() -> nn.Sequential:
     """Convolutional part of AlexNet (Krizhevsky 2014), layers numbered as in torchvision."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, stride=4, padding=2),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2),
         nn.Conv2d(64, 192, 5, padding=2),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2),
         nn.Conv2d(192, 384, 3, padding=1),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(384, 256, 3, padding=1),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(256, 256, 3, padding=1),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -69,7 +73,7 @@ def squeezenet() -> nn.Sequential:
     """Convolutional part of SqueezeNet 1.1 (Iandola et al. 2016), layers numbered as in torchvision."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 3, stride=2),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),
         Fire(64, 16, 64),
         Fire(128, 16, 64),
@@ -92,7 +96,7 @@ def vgg16() -> nn.Sequential:
         if stage:
             layers.append(nn.MaxPool2d(2))
         for _ in range(convolutions):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
             channels = width
     return nn.Sequential(*layers)
 
@@ -155,25 +159,31 @@ class LPIPS(nn.Module):
             raise SemwaveError(f"LPIPS needs images of at least {SMALLEST_IMAGE} pixels, not {tuple(a.shape[-2:])}")
         return self.distance(self.features(a), self.features(b))
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Features (B, C, h, w) of every compared layer, of length one at every pixel, of ``images`` (B, 3, H, W)."""
-        x, found = (images - self.mean) / self.deviation, []
+    def features(self, images: Tensor) -> Iterator[Tensor]:
+        """Features (B, C, h, w) of every compared layer of ``images`` (B, 3, H, W): a layer at a time, because those of
+        VGG16 take 125 MiB together for a picture of 512 px."""
+        x = (images - self.mean) / self.deviation
         for i, layer in enumerate(self.network):
             x = layer(x)
             if i in self.taps:
-                found.append(_unit_length(x))
-        return found
+                yield x
 
-    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+    def distance(self, a: Iterable[Tensor], b: Iterable[Tensor]) -> Tensor:
         """Distance of every pair, (B,), of images of which :meth:`features` gave ``a`` and ``b``."""
-        layers = zip(a, b, self.heads, strict=True)
-        return torch.stack([((x - y).square() * head).sum(1).mean((1, 2)) for x, y, head in layers]).sum(0)
+        return torch.stack([_difference(x, y, head) for x, y, head in zip(a, b, self.heads, strict=True)]).sum(0)
+
+
+def _difference(x: Tensor, y: Tensor, head: Tensor) -> Tensor:
+    """What one layer adds to the distance, (B,), of its features ``x`` and ``y`` (B, C, H, W)."""
+    strips = zip(x.split(STRIP, 2), y.split(STRIP, 2), strict=True)
+    sums = [((_unit_length(some) - _unit_length(other)).square() * head).sum((1, 2, 3)) for some, other in strips]
+    return torch.stack(sums).sum(0) / (x.shape[2] * x.shape[3])
 
 
 def _unit_length(features: Tensor) -> Tensor:
     """Features (B, C, H, W) of length one at every pixel."""
     # The small constant keeps the gradient finite where all features are zero.
-    return features / (features.square().sum(1, keepdim=True) + 1e-20).sqrt()
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 
 def _check_pair(a: Tensor, b: Tensor) -> None:
@@ -205,9 +215,10 @@ def _head_weights(backbone: str, folder: Path | None) -> list[Tensor]:
     if folder is not None and (folder / file).is_file():
         weights = _load(folder / file)
     else:
-        import torchmetrics
-
-        carried = Path(torchmetrics.__file__).parent / f"functional/image/lpips_models/{backbone}.pth"
+        # Not imported, which takes 0.4 s: only its files are used.
+        package = importlib.util.find_spec("torchmetrics")
+        assert package is not None and package.origin is not None
+        carried = Path(package.origin).parent / f"functional/image/lpips_models/{backbone}.pth"
         weights = torch.load(carried, map_location="cpu", weights_only=True)
     return [weights[f"lin{i}.model.1.weight"] for i in range(len(BACKBONES[backbone][2]))]
 

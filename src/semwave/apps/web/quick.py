@@ -70,5 +70,5 @@ class QuickModel(FaceModel):
         if not isinstance(self.sketcher, CompositionalGenerator):
             return super().drawn(codes, size)
         with torch.autocast(codes.device.type, torch.bfloat16):
-            drawings = self.sketcher.images(codes, (SKETCH, size))
-            return Drawing(drawings[size].float(), self.sketcher.masks(codes)), drawings[SKETCH].float()
+            drawing, sketch = self.sketcher.with_sketch(codes, size)
+            return Drawing(drawing.image.float(), drawing.masks), sketch.float()

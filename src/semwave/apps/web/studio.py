@@ -229,7 +229,7 @@ def compared(lpips: LPIPS | None, photo: Photograph, picture: np.ndarray) -> tup
     if lpips is None:
         return quality, None
     if photo.features is None:
-        photo.features = lpips.features(sent)
+        photo.features = list(lpips.features(sent))
     return quality, round(lpips.distance(photo.features, lpips.features(received)).item(), 4)
 
 
