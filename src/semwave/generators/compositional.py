@@ -102,12 +102,17 @@ class CompositionalGenerator(nn.Module):
 
     def forward(self, codes: Tensor, size: int) -> Drawing:
         """Faces of ``codes`` (B, codes, code_size). Raises :class:`SemwaveError` for a size that is not offered."""
-        logits = self.layout.decode(codes[:, MASK_CODE])
-        return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
+        return self.drawings(codes, (size,))[size]
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""
         return mask_pyramid(self.layout.decode(codes[:, MASK_CODE]), GRID)
+
+    def drawings(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Drawing]:
+        """Faces of several ``sizes`` in one pass."""
+        logits = self.layout.decode(codes[:, MASK_CODE])
+        masks = mask_pyramid(logits, GRID)
+        return {size: Drawing(image, masks) for size, image in self._images(codes, logits, sizes).items()}
 
     def images(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         """Images of several ``sizes`` in one pass."""

@@ -70,5 +70,6 @@ class QuickModel(FaceModel):
         if not isinstance(self.sketcher, CompositionalGenerator):
             return super().drawn(codes, size)
         with torch.autocast(codes.device.type, torch.bfloat16):
-            drawings = self.sketcher.images(codes, (SKETCH, size))
-            return Drawing(drawings[size].float(), self.sketcher.masks(codes)), drawings[SKETCH].float()
+            drawings = self.sketcher.drawings(codes, (SKETCH, size))
+        drawing = drawings[size]
+        return Drawing(drawing.image.float(), drawing.masks), drawings[SKETCH].image.float()
