@@ -91,20 +91,20 @@ def live(address: str, processes: Processes, frame: bytes, seconds: float) -> st
     """The rate with three frames under way, as the page has them, and how long one takes."""
     with connect(address.replace("http", "ws") + "live", max_size=None) as socket:
         socket.send(json.dumps({"k": 2560, "snr_db": 10}))
-        times, took, cpu, sent, answered = [], [], [], 0, 0
+        times, took, before, sent, answered = [], [], 0.0, 0, 0
         while not times or time.perf_counter() - times[0] < seconds:
             while sent - answered < 3:
                 sent += 1
                 socket.send(sent.to_bytes(4, "big") + frame)
             data = socket.recv(PATIENCE)
             assert isinstance(data, bytes)
+            before = before if times else processes.cpu()
             times.append(time.perf_counter())
-            cpu.append(processes.cpu())
             answer = json.loads(data[4 : 4 + int.from_bytes(data[:4], "big")])
             took.append(answer["seconds"])
             answered = answer["number"]
     count = len(times) - 1
-    rate, each = count / (times[-1] - times[0]), (cpu[-1] - cpu[0]) / count
+    rate, each = count / (times[-1] - times[0]), (processes.cpu() - before) / count
     return f"{rate:.1f} frames/s, {median(took):.2f} s from frame to picture, {each:.2f} s of CPU a frame"
 
 
