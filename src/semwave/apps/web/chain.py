@@ -8,7 +8,7 @@ of its own.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -52,23 +52,26 @@ class Chain:
     def __init__(self):
         self.tracker, self.count = Tracker(), 0
         self._steady = Steady()
-        self._sent: Sent | Answer | None = None
+        self._drawing: Future[Answer] | None = None
         self._studio: Studio | None = None
         self._kind: tuple | None = None
-        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="drawing")
 
     def step(self, studio: Studio, data: bytes | None, asked: Sending) -> Answer | None:
-        """Send the frame in ``data``, if any, and draw the one before, if any, whose answer is returned."""
-        before, self._sent = self._sent, None
-        if data is None:
-            return self._drawn(before)
-        with _threads(max(torch.get_num_threads() // 2, 1) if before else torch.get_num_threads()) as threads:
-            drawing = self._drawing.submit(_on, threads, self._drawn, before) if before else None
-            try:
-                self._sent = self._send(studio, data, asked)
-            except SemwaveError as error:
-                self._sent = {"error": str(error)}, b"", b""
-            return drawing.result() if drawing else None
+        """Send the frame in ``data``, if any, and begin to draw it; the answer of the one before, if any, is returned
+        when that is drawn."""
+        before, self._drawing = self._drawing, None
+        if data is not None:
+            every = torch.get_num_threads()
+            half = max(every // 2, 1)
+            with _threads(half if before and not before.done() else every):
+                try:
+                    sent = self._send(studio, data, asked)
+                except SemwaveError as error:
+                    sent = {"error": str(error)}, b"", b""
+            # At once, so that whoever draws never waits for the way of an answer and of the next frame.
+            self._drawing = self._executor.submit(_on, half, self._drawn, sent)
+        return before.result() if before else None
 
     def _send(self, studio: Studio, data: bytes, asked: Sending) -> Sent:
         start, sizes = perf_counter(), studio.model.config.sizes
@@ -89,7 +92,7 @@ class Chain:
             self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
         return self._studio
 
-    def _drawn(self, sent: Sent | Answer | None) -> Answer | None:
+    def _drawn(self, sent: Sent | Answer) -> Answer:
         if not isinstance(sent, Sent):
             return sent
         try:
@@ -141,6 +144,6 @@ def _threads(count: int) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _on(threads: int, function: Callable[..., Answer | None], *given: object) -> Answer | None:
+def _on(threads: int, function: Callable[..., Answer], *given: object) -> Answer:
     with _threads(threads):
         return function(*given)
