@@ -138,7 +138,7 @@ def main() -> None:
     head += ["PSNR, moving", "sent changes", "received changes"]
     about = f"{FRAMES} frames of the astronaut with a camera's noise, {torch.get_num_threads()} threads, in one process"
     lines = [
-        f"{about}; changes are those from one frame to the next, in grey levels:\n\n",
+        f"{about};\nchanges are those from one frame to the next, in grey levels:\n\n",
         f"| | {' | '.join(head)} |\n|{' --- |' * 9}\n",
         *rows,
         "\nTime a picture of so many that are drawn together:\n\n",
