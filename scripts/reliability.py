@@ -203,7 +203,7 @@ def long_run(sends: int) -> Iterator[str]:
     (photo,), transmitter, receiver = photographs(None), Transmitter(MODEL, 2560), Receiver(MODEL)
     yield "| sends | memory [MiB] | file handles |\n| ---: | ---: | ---: |"
     for count in range(sends + 1):
-        if count in {1, 10, sends} or (count and count % max(sends // 5, 1) == 0):
+        if count in {1, 10, 100, sends} or (count and count % max(sends // 5, 1) == 0):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             memory, handles = pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir("/proc/self/fd"))
             yield f"| {count} | {memory:.0f} | {handles} |"
