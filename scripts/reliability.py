@@ -1,9 +1,10 @@
 """Figures of docs/reliability.md: what the ends believe wrongly, photographs turned, bits by threads and instruction
 sets, long runs.
 
-    python scripts/reliability.py wrong-ends [--data FOLDER] | turns | threads | isa | long-run [--sends N]
+    python scripts/reliability.py wrong-ends [--data FOLDER] | turns | threads | isa | long-run [--sends N]  [--write]
 
-Each prints a Markdown table or a line. Reading of large pictures has a script of its own: reliability_pictures.py.
+Each prints what it found as it comes, and with --write puts it into the page. Reading of large pictures has a script of
+its own: reliability_pictures.py.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pages import write
 from PIL import Image
 from skimage.data import astronaut
 
@@ -29,6 +31,7 @@ from semwave.pictures.frame import between
 from semwave.pictures.metrics import psnr
 from semwave.pictures.photos import read_photo
 from semwave.types import Soft
+from semwave.zoo import weights_digest
 
 MODEL, SNR_DB, SEEDS = "faces-512", 10.0, range(2)
 BITS = """
@@ -72,11 +75,12 @@ def quality(photos: list[torch.Tensor], receiver: Receiver, softs: list[list[Sof
     return float(np.mean(found))
 
 
-def wrong_ends(data: Path | None) -> None:
+def wrong_ends(data: Path | None) -> Iterator[str]:
     """PSNR against what the receiver believes wrongly or does not get; nothing in a header tells of it."""
     photos = photographs(data)
-    print(f"{len(photos)} photographs, AWGN at {SNR_DB:g} dB, {len(SEEDS)} draws of noise each, mean PSNR in dB\n")
-    print("| error | k = 256 | k = 2560 |\n| --- | --- | --- |")
+    what = "the astronaut" if data is None else f"{len(photos)} test photographs"
+    yield f"Mean PSNR in dB of {what}, AWGN at {SNR_DB:g} dB, {len(SEEDS)} draws of noise each:\n"
+    yield "| error | k = 256 | k = 2560 |\n| --- | --- | --- |"
     rows: dict[str, list[str]] = {}
     for k in (256, 2560):
         transmitter, receiver = Transmitter(MODEL, k), Receiver(MODEL)
@@ -96,10 +100,10 @@ def wrong_ends(data: Path | None) -> None:
             row(f"symbols {name} [%]:", [1, 10, 50], lambda soft, share, known=known: lost(soft, share, known))
         row("complex symbols late by", [1], lambda soft, by: replace(soft, symbols=soft.symbols.roll(2 * by, 1)))
     for name, cells in rows.items():
-        print(f"| {name} | {' | '.join(cells)} |")
-    print("\n| what the receiver believes wrongly | what it says |\n| --- | --- |")
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield "\n| what the receiver believes wrongly | what it says |\n| --- | --- |"
     for name, said in refusals(photos[0]):
-        print(f"| {name} | {said} |")
+        yield f"| {name} | {said} |"
 
 
 def refusals(photo: torch.Tensor) -> Iterator[tuple[str, str]]:
@@ -136,7 +140,7 @@ def lost(soft: Soft, percent: float, known: bool) -> Soft:
     return replace(soft, symbols=soft.symbols.masked_fill(gone, 0.0), noise=noise)
 
 
-def turns() -> None:
+def turns() -> Iterator[str]:
     """How far the frame of the astronaut lies from where it should, turned by every multiple of 15 degrees."""
     photo = astronaut()
     whole, worst = find_frame(photo), 0.0
@@ -151,10 +155,10 @@ def turns() -> None:
         apart = between(find_frame(turned_photo), expected)
         worst = max(worst, apart)
         print(f"{degrees:3d} degrees: {100 * apart:.2f} % of the width", flush=True)
-    print(f"at most {100 * worst:.2f} %")
+    yield f"The astronaut turned by 0, 15, ... 345 degrees: the same frame within {100 * worst:.2f} % of its width."
 
 
-def threads() -> None:
+def threads() -> Iterator[str]:
     """Whether the symbols and the picture have the same bits with one and two threads, and twice with each."""
     found = {}
     for name, count in (("1", 1), ("1, again", 1), ("2", 2), ("2, again", 2)):
@@ -163,25 +167,21 @@ def threads() -> None:
         found[name] = torch.load(path, weights_only=True)
         path.unlink()
     symbols, picture = found["1"]
-    print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
-    print("| threads | symbols | picture | symbols differ by at most | pixels of 8 bits that differ |")
-    print("| --- | --- | --- | ---: | ---: |")
+    yield f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}:\n"
+    yield "| threads | symbols | picture | symbols differ by at most | 8-bit numbers that differ |"
+    yield "| --- | --- | --- | ---: | ---: |"
     for name, (iq, drawn) in found.items():
         digests = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest()[:8] for t in (iq, drawn)]
         differ = (images.to_uint8(drawn[0]) != images.to_uint8(picture[0])).mean()
-        print(f"| {name} | {digests[0]} | {digests[1]} | {(iq - symbols).abs().max():.1e} | {100 * differ:.3f} % |")
+        yield f"| {name} | {digests[0]} | {digests[1]} | {(iq - symbols).abs().max():.3f} | {100 * differ:.1f} % |"
 
 
-def isa() -> None:
+def isa() -> Iterator[str]:
     """What other instruction sets change, on this machine: libraries are told to use no more than these."""
     photo = images.to_tensor(align(astronaut(), 512))
-    print(
-        f"torch {torch.__version__}, {machine()['cpu']}, one thread, k = 2560, the astronaut, AWGN at {SNR_DB:g} dB\n"
-    )
-    print(
-        "| instructions | PSNR [dB] | symbols differ by at most | in the mean square | 8-bit numbers that differ | by |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    yield f"torch {torch.__version__}, {machine()['cpu']}, one thread; the astronaut, k = 2560, AWGN, {SNR_DB:g} dB:\n"
+    yield "| instructions | PSNR [dB] | symbols differ by at most | by (rms) | 8-bit numbers that differ | by at most |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     before: tuple[torch.Tensor, np.ndarray] | None = None
     for name, environment in ISAS.items():
         path = Path(f"isa-{os.getpid()}.pt")
@@ -192,22 +192,21 @@ def isa() -> None:
         before = before or (symbols, drawn)
         apart, steps = (symbols - before[0]).abs(), abs(drawn.astype(int) - before[1])
         reached = psnr(photo, images.to_tensor(drawn), data_range=2).item()
-        print(
-            f"| {name} | {reached:.3f} | {apart.max():.3f} | {apart.square().mean().sqrt():.4f} "
-            f"| {100 * (steps > 0).mean():.1f} % | {steps.max()} |",
-            flush=True,
+        yield (
+            f"| {name} | {reached:.3f} | {apart.max():.3f} | {apart.square().mean().sqrt():.3f} "
+            f"| {100 * (steps > 0).mean():.1f} % | {steps.max()} |"
         )
 
 
-def long_run(sends: int) -> None:
+def long_run(sends: int) -> Iterator[str]:
     """Memory and file handles of one process over many sends."""
     (photo,), transmitter, receiver = photographs(None), Transmitter(MODEL, 2560), Receiver(MODEL)
-    print("| sends | memory [MiB] | file handles |\n| ---: | ---: | ---: |")
+    yield "| sends | memory [MiB] | file handles |\n| ---: | ---: | ---: |"
     for count in range(sends + 1):
-        if count in {1, 10, sends} or (count and count % max(sends // 5, 1) == 0):
+        if count in {1, 10, 100, sends} or (count and count % max(sends // 5, 1) == 0):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             memory, handles = pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir("/proc/self/fd"))
-            print(f"| {count} | {memory:.0f} | {handles} |", flush=True)
+            yield f"| {count} | {memory:.0f} | {handles} |"
         receiver(air.AWGN(SNR_DB, random=count)(transmitter(photo)))
 
 
@@ -216,13 +215,19 @@ def main() -> None:
     parser.add_argument("figure", choices=("wrong-ends", "turns", "threads", "isa", "long-run"))
     parser.add_argument("--sends", type=int, default=2000)
     parser.add_argument("--data", type=Path, help="folder with aligned photographs and test.txt (default: astronaut)")
+    parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
     given = parser.parse_args()
-    if given.figure == "long-run":
-        long_run(given.sends)
-    elif given.figure == "wrong-ends":
-        wrong_ends(given.data)
-    else:
-        {"turns": turns, "threads": threads, "isa": isa}[given.figure]()
+    figures = {
+        "wrong-ends": lambda: wrong_ends(given.data), "turns": turns, "threads": threads, "isa": isa,
+        "long-run": lambda: long_run(given.sends),
+    }  # fmt: skip
+    lines = [f"({MODEL}, weights {weights_digest(MODEL)})\n"]
+    print(lines[0])
+    for line in figures[given.figure]():
+        print(line, flush=True)
+        lines.append(line)
+    if given.write:
+        write("reliability.md", f"reliability.py {given.figure}", "\n".join([*lines, ""]))
 
 
 if __name__ == "__main__":

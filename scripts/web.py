@@ -10,7 +10,6 @@ import io
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from statistics import median
 import httpx
 import numpy as np
 import psutil
+from pages import write
 from PIL import Image
 from skimage.data import astronaut
 from websockets.sync.client import connect
@@ -30,7 +30,6 @@ from websockets.sync.client import connect
 from semwave.evaluation.machine import machine
 
 SERVE = [sys.executable, "-c", "from semwave.apps.cli import app; app()", "serve", "--port", "0"]
-DOCS = Path(__file__).parents[1] / "docs" / "web.md"
 PATIENCE = 300
 MANY = 200
 
@@ -92,20 +91,20 @@ def live(address: str, processes: Processes, frame: bytes, seconds: float) -> st
     """The rate with three frames under way, as the page has them, and how long one takes."""
     with connect(address.replace("http", "ws") + "live", max_size=None) as socket:
         socket.send(json.dumps({"k": 2560, "snr_db": 10}))
-        times, took, cpu, sent, answered = [], [], [], 0, 0
+        times, took, before, sent, answered = [], [], 0.0, 0, 0
         while not times or time.perf_counter() - times[0] < seconds:
             while sent - answered < 3:
                 sent += 1
                 socket.send(sent.to_bytes(4, "big") + frame)
             data = socket.recv(PATIENCE)
             assert isinstance(data, bytes)
+            before = before if times else processes.cpu()
             times.append(time.perf_counter())
-            cpu.append(processes.cpu())
             answer = json.loads(data[4 : 4 + int.from_bytes(data[:4], "big")])
             took.append(answer["seconds"])
             answered = answer["number"]
     count = len(times) - 1
-    rate, each = count / (times[-1] - times[0]), (cpu[-1] - cpu[0]) / count
+    rate, each = count / (times[-1] - times[0]), (processes.cpu() - before) / count
     return f"{rate:.1f} frames/s, {median(took):.2f} s from frame to picture, {each:.2f} s of CPU a frame"
 
 
@@ -224,24 +223,14 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=60, help="of load")
     options.add_argument("--users", type=int, default=8, help="at once")
     options.add_argument("--live-seconds", type=float, default=10)
-    options.add_argument("--write", action="store_true", help=f"into {DOCS.name}")
+    options.add_argument("--write", action="store_true", help="into docs/web.md")
     given = options.parse_args()
     about = ", ".join(f"{name} {value}" for name, value in machine().items())
     rows = figures(given)
     if given.write:
         table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
-        write("web", f"{about}; `python scripts/web.py --seconds {given.seconds:.0f} --users {given.users}`:\n\n"
-              f"| what | measured |\n| --- | --- |\n{table}")  # fmt: skip
-
-
-def write(name: str, text: str) -> None:
-    """Put ``text`` where docs/web.md has figures of the script called ``name``."""
-    begin, end = f"<!-- begin: scripts/{name}.py -->\n", "<!-- end -->"
-    page, found = re.subn(
-        f"{re.escape(begin)}.*?{end}", lambda _: f"{begin}{text}{end}", DOCS.read_text(), flags=re.DOTALL
-    )
-    assert found == 1, f"{DOCS} has no place for {name}"
-    DOCS.write_text(page)
+        command = f"`python scripts/web.py --seconds {given.seconds:.0f} --users {given.users}`"
+        write("web.md", "web.py", f"{about}; {command}:\n\n| what | measured |\n| --- | --- |\n{table}")
 
 
 if __name__ == "__main__":

@@ -6,16 +6,16 @@ python scripts/web_live.py --write
 
 import argparse
 import io
-import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
+from pages import write
 from PIL import Image
 from skimage.data import astronaut
+from web import encoded
 
 from semwave import Receiver, Transmitter, air
 from semwave.apps.web.asked import Framing, Sending
@@ -23,9 +23,6 @@ from semwave.apps.web.chain import Chain
 from semwave.apps.web.studio import Studio
 from semwave.model import load_face_model
 from semwave.pictures import images
-
-sys.path.insert(0, str(Path(__file__).parent))
-from web import encoded, write
 
 FRAMES, SETTLED = 16, 8
 WIDTH, HEIGHT = 480, 360
@@ -141,13 +138,13 @@ def main() -> None:
     head += ["PSNR, moving", "sent changes", "received changes"]
     about = f"{FRAMES} frames of the astronaut with a camera's noise, {torch.get_num_threads()} threads, in one process"
     lines = [
-        f"{about}; changes are those from one frame to the next, in grey levels:\n\n",
+        f"{about};\nchanges are those from one frame to the next, in grey levels:\n\n",
         f"| | {' | '.join(head)} |\n|{' --- |' * 9}\n",
         *rows,
         "\nTime a picture of so many that are drawn together:\n\n",
         f"| | 1 | 2 | 4 | 8 |\n| --- | --- | --- | --- | --- |\n{pictures}",
     ]
-    write("web_live", "".join(lines))
+    write("web.md", "web_live.py", "".join(lines))
 
 
 if __name__ == "__main__":

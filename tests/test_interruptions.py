@@ -94,6 +94,13 @@ from semwave.apps.cli import app
 print("ready", flush=True)
 app(["knowledge", "build", *sys.argv[1:]])
 """
+TRAIN_COMMAND = """
+import sys
+from semwave.apps.cli import app
+print("ready", flush=True)
+app(["train", *sys.argv[1:]])
+"""
+SMALLEST = {"--size": 16, "--coarse-size": 8, "--local-channels": 4, "--coarse-channels": 4, "--max-channels": 4}
 
 
 @pytest.fixture
@@ -195,6 +202,36 @@ def test_a_run_that_was_ended_three_times_gives_what_a_whole_one_gives(script, r
     assert (out / result).read_bytes() == (tmp_path / "whole" / result).read_bytes()
     keys = rows_kept(out)
     assert keys[: len(kept)] == kept and len(set(keys)) == len(keys)
+
+
+def training(data, out):
+    options = SMALLEST | {"--steps": 40, "--batch": 2, "--checkpoint-every": 2, "--data": data, "--runs": out / "runs"}
+    pairs = (options | {"--weights": out}).items()
+    return start(TRAIN_COMMAND, "semantic-stylegan", *(each for pair in pairs for each in pair))
+
+
+def test_a_train_command_that_is_ended_at_any_moment_goes_on_to_the_same_weights(tmp_path):
+    data, source, moments = tmp_path / "data", np.random.default_rng(0), random.Random(0)
+    for folder, shape, most in (("images", (16, 16, 3), 256), ("masks", (16, 16), 19)):
+        (data / folder).mkdir(parents=True)
+        for name in "abc":
+            Image.fromarray(source.integers(0, most, shape, dtype=np.uint8)).save(data / folder / f"{name}.png")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    last = training(data, whole)
+    assert last.communicate(timeout=600) and last.returncode == 0
+    checkpoint = out / "runs" / f"semantic-stylegan-{SMALLEST['--size']}" / "checkpoint.pt"
+    # Once anywhere from its first line on, and then in the midst of its steps.
+    for how, after in ((signal.SIGTERM, None), (signal.SIGKILL, checkpoint), (signal.SIGTERM, checkpoint)):
+        code, errors = ended(training(data, out), how, moments.uniform(0, 1), after)
+        # A signal may come before it is caught, or after all is done.
+        assert code in (0, -how) or (code == CODES[how] and "files that are there are whole" in errors), errors
+        assert "Traceback" not in errors
+        if checkpoint.exists():
+            read_torch(checkpoint, "")
+        assert how == signal.SIGKILL or not list(out.rglob("*.part"))
+    last = training(data, out)
+    assert last.communicate(timeout=600) and last.returncode == 0
+    assert (out / "generator.safetensors").read_bytes() == (whole / "generator.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("how", CODES)

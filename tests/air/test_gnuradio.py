@@ -1,5 +1,6 @@
 """Through GNU Radio's channel model, in another process: the judge of whether ours is a channel at all."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 from linear_model import LinearModel
 
+from semwave.air import gnuradio
 from semwave.air.gnuradio import GnuRadioChannel, fir, installed
 from semwave.air.iq import signal, to_reals, unit_power
 from semwave.air.modem import AMPLITUDE, Modem
+from semwave.errors import SemwaveError
 from semwave.types import Header
 
 FLOWGRAPH = Path(__file__).parents[2] / "examples/gnuradio/channel.py"
@@ -47,3 +50,23 @@ def test_echoes_between_samples_are_a_filter():
     carriers = np.arange(-20, 21)
     expected = sum(a * np.exp(-2j * np.pi * carriers * (d + 8) / 64) for d, a in TAPS)
     np.testing.assert_allclose(response[carriers], expected, atol=0.02)
+
+
+HALF = """
+import sys, zmq
+source, sink = (argument.partition("=")[2] for argument in sys.argv[1:3])
+pull, push = zmq.Context.instance().socket(zmq.PULL), zmq.Context.instance().socket(zmq.PUSH)
+pull.connect(source)
+push.bind(sink)
+push.send(pull.recv())
+zmq.Context.instance().destroy(2000)
+sys.exit("no more memory")
+"""
+
+
+@pytest.mark.parametrize(("script", "count"), [("import sys; sys.exit('no more memory')", "0"), (HALF, r"[1-9]\d*")])
+def test_a_flowgraph_that_ends_early_is_an_error(script, count, tmp_path, monkeypatch):
+    monkeypatch.setattr(gnuradio, "PYTHON", sys.executable)
+    (tmp_path / "channel.py").write_text(script)
+    with pytest.raises(SemwaveError, match=rf"gave {count} of 56000 samples back.*: no more memory"):
+        GnuRadioChannel(tmp_path / "channel.py")(np.zeros(50_000, np.complex64))

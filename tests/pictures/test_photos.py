@@ -57,6 +57,13 @@ def test_a_list_is_read_as_people_write_it(content, tmp_path):
     assert found == [tmp_path / "images" / "a.jpg", tmp_path / "b.png"]
 
 
+@pytest.mark.parametrize("name", ["a\x0cb.png", "a\x1cb.png", "a\u0085b.png", "a\u2028b.png"])
+def test_a_name_ends_where_its_line_does(name, tmp_path):
+    (tmp_path / name).write_bytes(b"")
+    (tmp_path / "list.txt").write_text(f"{name}\n", encoding="utf-8")
+    assert [photo.path.name for photo in find_photos([tmp_path / "list.txt"])] == [name]
+
+
 def test_a_photo_whose_name_starts_like_a_comment_is_found(tmp_path):
     (tmp_path / "#1.png").write_bytes(b"")
     (tmp_path / "list.txt").write_text("#1.png\n# a comment\n")

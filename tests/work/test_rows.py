@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semwave.errors import SemwaveError
-from semwave.work.rows import RowLog, row_places
+from semwave.work.rows import RowLog, row_places, rows_at
 
 GROUPS = {
     "a-1": [{"photo": "a", "k": 2}, {"photo": "a", "k": 4}],
@@ -47,6 +47,14 @@ def test_a_key_is_there_once(tmp_path):
     with RowLog(path, dict(row_places(path))) as log:
         log.add("b-1", [{"photo": "other"}])
     assert read(path) == GROUPS
+
+
+def test_a_row_ends_where_its_line_does(tmp_path):
+    path, row = tmp_path / "rows.jsonl", {"photo": "a\x0b\x1c\u2028b"}
+    lines = written(path, {"a": [row]}).read_bytes() + b'{"photo": "b",\r"key": "b", "rows_of_key": 1}\r\n'
+    path.write_bytes(lines)
+    assert read(path) == {"a": [row], "b": [{"photo": "b"}]}
+    assert [rows_at(path, place)[0]["photo"] for _, place in row_places(path)] == [row["photo"], "b"]
 
 
 @settings(deadline=None)

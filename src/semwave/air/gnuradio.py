@@ -17,7 +17,8 @@ from semwave.errors import SemwaveError
 
 PYTHON = "/usr/bin/python3"
 FIR_TAPS, FIR_CENTRE = 33, 8
-TRAILING, SILENT_SECONDS, STARTING_SECONDS = 6000, 1.0, 20.0
+TRAILING, SILENT_SECONDS = 6000, 60.0
+"""Zeros behind the samples; how long GNU Radio may give nothing while some are missing, as on a busy machine."""
 
 
 def installed(python: str = PYTHON) -> bool:
@@ -42,7 +43,7 @@ class GnuRadioChannel:
         seed: of the noise.
 
     Raises:
-        SemwaveError: when called and nothing comes back.
+        SemwaveError: when called and not all samples come back.
     """
 
     flowgraph: Path
@@ -92,8 +93,9 @@ def _through(samples: np.ndarray, push, pull, process: subprocess.Popen) -> np.n
     # Noise of the model follows the samples; without more of them the last ones stay in its filters.
     sent = np.concatenate([np.asarray(samples, np.complex64), np.zeros(TRAILING, np.complex64)])
     pieces: list[np.ndarray] = []
-    place, count, last = 0, 0, time.monotonic() + STARTING_SECONDS
-    while time.monotonic() < last + SILENT_SECONDS and count < len(sent) * (1 - 1e-3) - 64:
+    place, count, last = 0, 0, time.monotonic()
+    wanted = len(sent) * (1 - 1e-3) - 64
+    while time.monotonic() < last + SILENT_SECONDS and count < wanted:
         if place < len(sent):
             try:
                 push.send(sent[place : place + PACKET].tobytes(), zmq.NOBLOCK)
@@ -105,10 +107,11 @@ def _through(samples: np.ndarray, push, pull, process: subprocess.Popen) -> np.n
             count, last = count + len(pieces[-1]), time.monotonic()
         if process.poll() is not None:
             break
-    if not pieces:
+    if count < wanted:
         errors = process.stderr if process.poll() is not None else None
         said = errors.read().decode(errors="replace").strip() if errors else ""
-        raise SemwaveError(f"GNU Radio gave nothing back: {said.splitlines()[-1] if said else 'no samples'}")
+        why = f": {said.splitlines()[-1]}" if said else ""
+        raise SemwaveError(f"GNU Radio gave {count} of {len(sent)} samples back{why}")
     return np.concatenate(pieces)
 
 

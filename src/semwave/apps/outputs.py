@@ -102,7 +102,7 @@ def check_rows(path: Path) -> None:
     if kind_of(path) != FILE or not path.stat().st_size:
         return
     try:
-        rows = [json.loads(line) for line in read_text(path).splitlines()]
+        rows = [json.loads(line) for line in read_text(path).removesuffix("\n").split("\n")]
     except (ValueError, RecursionError, SemwaveError):
         rows = [None]
     if not all(isinstance(row, dict) for row in rows):

@@ -103,18 +103,22 @@ class CompositionalGenerator(nn.Module):
 
     def forward(self, codes: Tensor, size: int) -> Drawing:
         """Faces of ``codes`` (B, codes, code_size). Raises :class:`SemwaveError` for a size that is not offered."""
-        logits = self.layout.decode(codes[:, MASK_CODE])
-        return Drawing(self._images(codes, logits, (size,))[size], mask_pyramid(logits, GRID))
+        return self.drawings(codes, (size,))[size]
 
     def with_sketch(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
         """What a call draws, and the images of 128 px (B, 3, 128, 128) that the same features give."""
-        logits = self.layout.decode(codes[:, MASK_CODE])
-        images = self._images(codes, logits, (SKETCH, size))
-        return Drawing(images[size], mask_pyramid(logits, GRID)), images[SKETCH]
+        drawings = self.drawings(codes, (SKETCH, size))
+        return drawings[size], drawings[SKETCH].image
 
     def masks(self, codes: Tensor) -> Tensor:
         """Part masks (B, parts, 64, 64) of ``codes`` (B, codes, code_size)."""
         return mask_pyramid(self.layout.decode(codes[:, MASK_CODE]), GRID)
+
+    def drawings(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Drawing]:
+        """Faces of several ``sizes`` in one pass."""
+        logits = self.layout.decode(codes[:, MASK_CODE])
+        masks = mask_pyramid(logits, GRID)
+        return {size: Drawing(image, masks) for size, image in self._images(codes, logits, sizes).items()}
 
     def images(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Tensor]:
         """Images of several ``sizes`` in one pass."""

@@ -113,7 +113,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _in_list(file: Path) -> list[Path]:
     try:
-        lines = read_text(file).splitlines()
+        lines = read_text(file).split("\n")  # splitlines would part names at a form feed and the like
     except UnicodeDecodeError:
         raise SemwaveError(f"{file}: not a readable list of file names in UTF-8") from None
     found = []

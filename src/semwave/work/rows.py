@@ -106,7 +106,7 @@ class RowLog:
             for key in keys:
                 start, length = self.places[key]
                 file.seek(start)
-                yield from file.read(length).splitlines()
+                yield from _lines_of(file.read(length))
 
     def rows(self, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
         """The rows of ``keys``, which are there."""
@@ -162,7 +162,7 @@ def rows_at(path: Path, place: Place) -> list[dict[str, Any]]:
     """The rows that lie at a ``place`` of the file of JSON lines ``path``."""
     with path.open("rb") as file:
         file.seek(place[0])
-        return list(map(json.loads, file.read(place[1]).splitlines()))
+        return list(map(json.loads, _lines_of(file.read(place[1]))))
 
 
 def is_log(path: Path) -> bool:
@@ -171,6 +171,11 @@ def is_log(path: Path) -> bool:
         lines = [line for line, _ in zip(file, range(3), strict=False)]
     objects = [_parsed(line) for line in lines if line.endswith(b"\n")]
     return all(isinstance(found, dict) and (KEY in found or FAILURE in found) for found in objects)
+
+
+def _lines_of(data: bytes) -> list[bytes]:
+    """Lines of whole rows. They end as those of a file do, and not at a carriage return, which JSON may have inside."""
+    return data.removesuffix(b"\n").split(b"\n")
 
 
 def _line(row: dict[str, Any]) -> bytes:

@@ -58,6 +58,17 @@ def test_frames_that_come_too_fast_are_dropped(client, model):
     assert model.inversions < 40
 
 
+def test_of_three_frames_under_way_none_is_lost_once_the_first_is_answered(client):
+    with client.websocket_connect(LIVE) as socket:
+        sent, numbers = 0, []
+        while len(numbers) < 12:
+            while sent < (numbers[-1] if numbers else 0) + 3:
+                sent += 1
+                socket.send_bytes(packed(sent))
+            numbers.append(answer(socket)[0]["number"])
+        assert numbers == list(range(numbers[0], numbers[0] + 12)) and numbers[0] < 3
+
+
 def test_a_frame_is_received_while_the_next_is_sent(model):
     chain, studio, asked = Chain(), Studio(model), Sending(k=256)
     threads = torch.get_num_threads()

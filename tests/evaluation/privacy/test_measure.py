@@ -15,7 +15,7 @@ from semwave.model import FaceModel
 from semwave.pictures.images import to_uint8
 from semwave.pictures.photos import read_photo
 from semwave.privacy.settings import Mode
-from semwave.zoo import without_flow
+from semwave.zoo import weights_digest, without_flow
 
 QUIET = Console(quiet=True)
 
@@ -69,7 +69,8 @@ def test_photos_are_measured_once_and_the_table_is_put_between_its_marks(model, 
         assert abs(row["psnr_outside_hidden"] - row["psnr_outside_plain"]) < 0.5
         assert row["photo"] == "one" and np.isfinite(row["nats"])
     text = table.read_text()
-    assert text.startswith(f"before\n\n{BEGIN}\n\n1 test photos, faces-512, k = 2560, AWGN at 10 dB, 256 px, seed 0.")
+    of = f"1 test photos, faces-512 (weights {weights_digest('faces-512')})"
+    assert text.startswith(f"before\n\n{BEGIN}\n\n{of}, k = 2560, AWGN at 10 dB, 256 px, seed 0.")
     assert text.endswith(f"{END}\n\nafter\n") and "old" not in text
     assert f"| eyes | strict | 1 | {rows[3]['psnr_outside_plain']:.1f} → " in text
     assert "| visible rest |" in text

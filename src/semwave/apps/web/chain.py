@@ -1,13 +1,14 @@
-"""The chain for the frames of a camera: one is sent while the one before is received, each on half of the cores.
+"""The chain for the frames of a camera: one is drawn while the next is sent, each on half of the cores.
 
-    frame n      picture -> face, tracked -> codes, symbols                        one thread
-    frame n - 1                             channel -> codes, picture -> JPEG      another one
+    frame n      picture -> face, tracked -> codes, symbols ~~ channel ~~> codes                        one thread
+    frame n - 1                                                           codes -> picture -> JPEG      another one
 
-Every frame meets noise of its own.
+Drawing takes longer than all before it, so what arrives is read in the thread that has sent it. Every frame meets noise
+of its own.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,7 +19,7 @@ import torch
 from semwave.apps.web.asked import LARGEST_SEED, Sending
 from semwave.apps.web.quick import QuickModel
 from semwave.apps.web.steady import Steady
-from semwave.apps.web.studio import OnAir, Photograph, Studio, constellation
+from semwave.apps.web.studio import Arrived, OnAir, Photograph, Studio, constellation
 from semwave.apps.web.tracking import Tracker
 from semwave.errors import SemwaveError
 from semwave.model import FaceModel
@@ -35,13 +36,14 @@ Answer = tuple[dict, bytes, bytes]
 
 @dataclass(frozen=True)
 class Sent:
-    """A frame that is on air: when it came, its face, how it was sent, and by which studio."""
+    """A frame that was sent: when it came, its face, how it was sent, by which studio, and what has arrived."""
 
     start: float
     photo: Photograph
     asked: Sending
     on_air: OnAir
     studio: Studio
+    arrived: Arrived
 
 
 class Chain:
@@ -50,32 +52,36 @@ class Chain:
     def __init__(self):
         self.tracker, self.count = Tracker(), 0
         self._steady = Steady()
-        self._sent: Sent | Answer | None = None
+        self._drawing: Future[Answer] | None = None
         self._studio: Studio | None = None
         self._kind: tuple | None = None
-        self._receiving = ThreadPoolExecutor(1, thread_name_prefix="receiver")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="drawing")
 
     def step(self, studio: Studio, data: bytes | None, asked: Sending) -> Answer | None:
-        """Send the frame in ``data``, if any, and receive the one before, if any, whose answer is returned."""
-        before, self._sent = self._sent, None
-        if data is None:
-            return self._received(before)
-        with _threads(max(torch.get_num_threads() // 2, 1) if before else torch.get_num_threads()) as threads:
-            receiving = self._receiving.submit(_on, threads, self._received, before) if before else None
-            try:
-                self._sent = self._on_air(studio, data, asked)
-            except SemwaveError as error:
-                self._sent = {"error": str(error)}, b"", b""
-            return receiving.result() if receiving else None
+        """Send the frame in ``data``, if any, and begin to draw it; the answer of the one before, if any, is returned
+        when that is drawn."""
+        before, self._drawing = self._drawing, None
+        if data is not None:
+            every = torch.get_num_threads()
+            half = max(every // 2, 1)
+            with _threads(half if before and not before.done() else every):
+                try:
+                    sent = self._send(studio, data, asked)
+                except SemwaveError as error:
+                    sent = {"error": str(error)}, b"", b""
+            # At once, so that whoever draws never waits for the way of an answer and of the next frame.
+            self._drawing = self._executor.submit(_on, half, self._drawn, sent)
+        return before.result() if before else None
 
-    def _on_air(self, studio: Studio, data: bytes, asked: Sending) -> Sent:
+    def _send(self, studio: Studio, data: bytes, asked: Sending) -> Sent:
         start, sizes = perf_counter(), studio.model.config.sizes
         self.count += 1
         asked = asked.model_copy(update={"seed": (asked.seed + self.count) % LARGEST_SEED})
         size = SIZE if SIZE in sizes else min(sizes)
         photo = Photograph(self.tracker.face(_picture(data), size), "", None, {"align": perf_counter() - start})
         quick = self._studio_for(studio.model, asked)
-        return Sent(start, photo, asked, quick.on_air(photo, asked), quick)
+        on_air = quick.on_air(photo, asked)
+        return Sent(start, photo, asked, on_air, quick, quick.arrived(asked, on_air, self._steady))
 
     def _studio_for(self, model: Model, asked: Sending) -> Studio:
         """One that goes on from the last frame, where nothing is hidden and the face was not looked for anew."""
@@ -86,11 +92,11 @@ class Chain:
             self._studio = Studio(QuickModel(model) if goes_on and isinstance(model, FaceModel) else model)
         return self._studio
 
-    def _received(self, sent: Sent | Answer | None) -> Answer | None:
+    def _drawn(self, sent: Sent | Answer) -> Answer:
         if not isinstance(sent, Sent):
             return sent
         try:
-            result = sent.studio.arrived(sent.photo, sent.asked, sent.on_air, self._steady)
+            result = sent.studio.drawn(sent.photo, sent.asked, sent.on_air, sent.arrived)
         except SemwaveError as error:
             return {"error": str(error)}, b"", b""
         face, picture = (images.encode_image(pixels, ".jpg") for pixels in (sent.photo.pixels, result.picture))
@@ -138,6 +144,6 @@ def _threads(count: int) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _on(threads: int, function: Callable[..., Answer | None], *given: object) -> Answer | None:
+def _on(threads: int, function: Callable[..., Answer], *given: object) -> Answer:
     with _threads(threads):
         return function(*given)

@@ -4,14 +4,16 @@
     browser: number, JPEG                 a frame; 4 bytes of its number, then the picture
     service: length, JSON, JPEG, JPEG     4 bytes, what became of frame "number", the face sent, the face received
 
-A frame that comes while one is worked on takes the place of the one that waits: frames are dropped, never queued up. An
-answer stands for all frames up to its number. It comes when the next frame has been sent, or at once where none comes
-(:mod:`semwave.apps.web.chain`).
+Two frames may wait while one is worked on, and a third takes the place of the older one: frames are dropped, never
+queued up. (With one place a client that has three frames under way, one drawn, one sent, one that waits, would lose one
+of those with which it fills an empty chain, and the chain run empty again.) An answer stands for all frames up to its
+number. It comes when the next frame has been sent, or at once where none comes (:mod:`semwave.apps.web.chain`).
 """
 
 import asyncio
 import json
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 
 from fastapi import WebSocket, WebSocketDisconnect
@@ -26,16 +28,17 @@ from semwave.apps.web.worker import Crashed
 MOST_FRAME_BYTES = 2**20
 NUMBER_BYTES = 4
 SILENCE_SECONDS = 60
-NEXT_SECONDS = 0.03
-"""For which a frame that is on air waits for the next one, to be received while that is sent."""
+WAITING = 2
+"""Frames that may wait."""
+NEXT_SECONDS = 0.08
+"""For which the answer of a frame waits for the next one, to be sent meanwhile; the frame is drawn in any case."""
 
 
 @dataclass
 class Newest:
-    """The frame that waits, and how frames are sent."""
+    """The frames that wait, with their numbers, and how frames are sent."""
 
-    number: int = 0
-    data: bytes | None = None
+    frames: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=WAITING))
     asked: Sending = field(default_factory=Sending)
 
 
@@ -59,23 +62,24 @@ async def serve(socket: WebSocket, service: Service) -> None:
 
 
 async def _answer_frames(socket: WebSocket, service: Service, camera: str) -> None:
-    newest, arrived, on_air = Newest(), asyncio.Event(), 0
+    newest, arrived = Newest(), asyncio.Event()
+    on_air: int | None = None
     reading = asyncio.create_task(_read(socket, newest, arrived))
     try:
         while not reading.done():
-            waiting = asyncio.create_task(arrived.wait())
-            patience = NEXT_SECONDS if on_air else None
-            await asyncio.wait({reading, waiting}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            if not newest.frames:
+                waiting = asyncio.create_task(arrived.wait())
+                patience = None if on_air is None else NEXT_SECONDS
+                await asyncio.wait({reading, waiting}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
             arrived.clear()
-            number, data, asked = newest.number, newest.data, newest.asked
-            newest.data = None
-            if data is None and not on_air:
+            number, data = newest.frames.popleft() if newest.frames else (None, None)
+            if data is None and on_air is None:
                 continue
-            answer = await service.worker.submit(chain.step, camera, data, asked)
-            if answer is not None:
+            answer = await service.worker.submit(chain.step, camera, data, newest.asked)
+            if answer is not None and on_air is not None:
                 await socket.send_bytes(_packed(on_air, *answer))
-            on_air = number if data is not None else 0
+            on_air = number
         reading.result()
     finally:
         reading.cancel()
@@ -99,7 +103,7 @@ async def _read(socket: WebSocket, newest: Newest, arrived: asyncio.Event) -> No
         if not NUMBER_BYTES < len(data) <= MOST_FRAME_BYTES:
             await socket.close(1009, f"a frame has at most {MOST_FRAME_BYTES // 2**20} MiB")
             return
-        newest.number, newest.data = int.from_bytes(data[:NUMBER_BYTES], "big"), data[NUMBER_BYTES:]
+        newest.frames.append((int.from_bytes(data[:NUMBER_BYTES], "big"), data[NUMBER_BYTES:]))
         arrived.set()
 
 

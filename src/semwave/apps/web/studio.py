@@ -36,7 +36,7 @@ from semwave.privacy.photo import framed
 from semwave.privacy.settings import Privacy
 from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
-from semwave.types import Generative, Model, Scene, Signal, Soft
+from semwave.types import Generative, Message, Model, Scene, Signal, Soft
 
 if TYPE_CHECKING:
     from semwave.apps.web.chain import Chain
@@ -79,6 +79,15 @@ class OnAir:
 
     signal: Signal
     scene: Scene
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What arrived of a photograph, what was read of it, and the seconds of every stage until then."""
+
+    soft: Soft
+    message: Message
     seconds: dict[str, float]
 
 
@@ -140,23 +149,22 @@ class Studio:
         Raises:
             SemwaveError: what is not offered, or a photograph without a part that is to be hidden.
         """
-        return self.arrived(photo, asked, self.on_air(photo, asked), lambda soft: _prefix(soft, first), size)
+        on_air = self.on_air(photo, asked)
+        arrived = self.arrived(asked, on_air, lambda soft: _prefix(soft, first))
+        return self.drawn(photo, asked, on_air, arrived, size)
 
-    def arrived(
-        self,
-        photo: Photograph,
-        asked: Sending,
-        on_air: OnAir,
-        heard: Callable[[Soft], Soft] = lambda soft: soft,
-        size: int | None = None,
+    def arrived(self, asked: Sending, on_air: OnAir, heard: Callable[[Soft], Soft] = lambda soft: soft) -> Arrived:
+        """What a receiver reads of what is ``on_air``, where what arrives is ``heard`` so."""
+        seconds, random = dict(on_air.seconds), noise_generator(asked.seed, NAME)
+        over = transport(asked.channel, self.model, asked.snr_db, random)
+        soft = heard(_timed(seconds, "channel", lambda: over(on_air.signal)))
+        return Arrived(soft, _timed(seconds, "decode", lambda: Receiver(self.model).decode(soft)), seconds)
+
+    def drawn(
+        self, photo: Photograph, asked: Sending, on_air: OnAir, arrived: Arrived, size: int | None = None
     ) -> Result:
-        """What :meth:`send` gives of ``photo`` that is ``on_air`` already, where what arrives is ``heard`` so."""
-        signal, seconds = on_air.signal, dict(on_air.seconds)
-        receiver = Receiver(self.model, size or photo.size)
-        random = noise_generator(asked.seed, NAME)
-        soft = _timed(seconds, "channel", lambda: transport(asked.channel, self.model, asked.snr_db, random)(signal))
-        soft = heard(soft)
-        message = _timed(seconds, "decode", lambda: receiver.decode(soft))
+        """What :meth:`send` gives of ``photo``, of which so much has ``arrived``."""
+        receiver, message, seconds = Receiver(self.model, size or photo.size), arrived.message, dict(arrived.seconds)
         picture = _timed(seconds, "generate", lambda: images.to_uint8(receiver.draw(message).image[0]))
         quality, distance = compared(self.lpips, photo, picture)
         distances = {"alex": distance}
@@ -165,7 +173,7 @@ class Studio:
         row = report_row(
             NAME, photo.size, message.header, asked.snr_db, asked.channel, hidden, mode, quality, distances, seconds
         )
-        return Result(picture, row, soft, _private(on_air.scene))
+        return Result(picture, row, arrived.soft, _private(on_air.scene))
 
     def receive(self, data: bytes, asked: Receiving) -> np.ndarray:
         """The picture uint8 (size, size, 3) of a file of symbols. Raises as ``semwave receive``."""

@@ -58,7 +58,8 @@ def measure(measuring: "Measuring", out: Path, table: Path, console: Console) ->
         SemwaveError: a photo that cannot be read, or a place that cannot be written to.
     """
     config, seed, tests, trains = measuring.model.config, measuring.seed, measuring.tests, measuring.trains
-    folder = out / f"measured-{weights_digest(config.name)}-{seed}"
+    weights = weights_digest(config.name)
+    folder = out / f"measured-{weights}-{seed}"
     kept = [_kept_rows(folder / "rows", photo, measuring.rows) for photo in _track(tests, "hiding", console)]
     rows = [row for photo in kept for row in photo]
     views = {}
@@ -67,7 +68,8 @@ def measure(measuring: "Measuring", out: Path, table: Path, console: Console) ->
         views[split] = [view for view in taken if view]
     picks = probe.pick_rates(views["train"], views["test"])
     order = (NOTHING, *config.layout.parts, FACE)
-    conditions = f"{len(tests)} test photos, {config.name}, k = {K}, AWGN at {SNR_DB:g} dB, {INPUT} px, seed {seed}."
+    of = f"{len(tests)} test photos, {config.name} (weights {weights})"
+    conditions = f"{of}, k = {K}, AWGN at {SNR_DB:g} dB, {INPUT} px, seed {seed}."
     _write(table, "\n".join([conditions, "", *_report(rows, order), *_probe_report(picks, len(views["test"]))]))
 
 
