@@ -16,7 +16,7 @@ from semwave.receiver import Receiver
 from semwave.transmitter import Transmitter
 from semwave.types import Delivered, Drawing, Header, Message, Model, Scene, Signal, Soft, Transport
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = [
     "Delivered", "Drawing", "Header", "Message", "Model", "Privacy", "Receiver", "Scene", "SemwaveError", "Signal",
     "Soft", "Transmitter", "Transport", "__version__",
