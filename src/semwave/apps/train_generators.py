@@ -59,7 +59,7 @@ def distilled(
 def enlarged(
     data: Data, weights: Weights, runs: Runs = Path("runs"), lpips_weights: Lpips = None,
     model: Annotated[str, typer.Option("--model", help="The model whose codes it draws.")] = DEFAULT,
-    steps: Steps = 2400, batch: Batch = 4, rate: Rate = 6e-3, seed: Seed = 0, precision: Precision = "bf16",
+    steps: Steps = 1400, batch: Batch = 4, rate: Rate = 5e-3, seed: Seed = 0, precision: Precision = "bf16",
 ) -> None:  # fmt: skip
     """The Semantic StyleGAN that --weights has, enlarged to 512 px and trained on photographs of that size.
 
