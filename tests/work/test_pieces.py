@@ -46,10 +46,12 @@ def test_a_stopped_run_goes_on(engine, tmp_path):
     first, rest, none = [], [], []
     with pytest.raises(KeyboardInterrupt):
         results(tmp_path, first, stop=7, engine=engine)
+    # With threads beside the network, how far it came is chance; what is there is not made again, and nothing else is.
+    saved = {int(path.stem) for path in tmp_path.rglob("*.pt")}
+    assert saved == {0, 1, 2, 3, 5, 6} if engine.workers == 0 else saved <= set(first)
     whole = results(tmp_path, rest, engine=engine)
     assert whole == {unit: unit / 2 for unit in range(COUNT) if unit != 4}
-    there = len(list(tmp_path.rglob("*.pt")))
-    assert there == COUNT - 1 and len(rest) < COUNT - 1
+    assert sorted(rest) == sorted({*whole} - saved) and len(list(tmp_path.rglob("*.pt"))) == len(whole)
     assert results(tmp_path, none) == whole and none == []
 
 

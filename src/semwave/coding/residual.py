@@ -37,7 +37,7 @@ def cosines(size: int, count: int) -> Tensor:
 def enlarged(sketch: Tensor) -> Tensor:
     """The picture of the codes ``sketch`` (B, 3, 128, 128) at 512 px, bicubic."""
     # Columns, then rows, as a product with what that does to one line: a third of the time of both at once.
-    lines = torch.eye(SKETCH, device=sketch.device)[None, None]
+    lines = torch.eye(SKETCH, dtype=torch.float32, device=sketch.device)[None, None]
     line = functional.interpolate(lines, size=(FULL, SKETCH), mode="bicubic")[0, 0]
     with torch.autocast(sketch.device.type, enabled=False):
         return line @ (sketch.float() @ line.mT)

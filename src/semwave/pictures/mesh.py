@@ -26,7 +26,7 @@ def without_mesh(images: Tensor) -> Tensor:
     periods = images.shape[-1] // PERIOD
     with torch.autocast(images.device.type, enabled=False):
         pixels = images.float()
-        identity = torch.eye(images.shape[-1], device=images.device)
+        identity = torch.eye(images.shape[-1], dtype=pixels.dtype, device=images.device)
         means, places = _means(identity), _places(identity)
         smooth = places @ _enlargement(periods, PERIOD, images.device)
         found = _places(pixels) @ places.mT - smooth @ (_means(pixels) @ means.mT) @ smooth.mT
@@ -49,5 +49,5 @@ def _places(rows: Tensor) -> Tensor:
 
 def _enlargement(size: int, times: int, device: torch.device) -> Tensor:
     """(times size, size): takes a line of ``size`` numbers to one ``times`` as long, linearly."""
-    identity = torch.eye(size, device=device)[None]
+    identity = torch.eye(size, dtype=torch.float32, device=device)[None]
     return functional.interpolate(identity, scale_factor=times, mode="linear")[0].mT
