@@ -24,6 +24,7 @@ from semwave.coding.plan import TRAINING_SNR_DB, Plan
 from semwave.coding.residual import FULL, Residual, enlarged
 from semwave.errors import SemwaveError
 from semwave.generators.compositional import CompositionalGenerator
+from semwave.generators.distilled import DistilledGenerator
 from semwave.generators.memory import channels_last, keep_casts, keep_freed_memory
 from semwave.generators.registry import Generator, load_generator
 from semwave.generators.weights import read_weights, state_digest, write_weights
@@ -199,7 +200,7 @@ class FaceModel(nn.Module):
     def drawn(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
         """The picture of ``codes`` at ``size`` px, and the one of 128 px to which the residual is added; in one pass
         where the generator can."""
-        if isinstance(self.generator, CompositionalGenerator):
+        if isinstance(self.generator, CompositionalGenerator | DistilledGenerator):
             return self.generator.with_sketch(codes, size)
         return self.generate(codes, size), self.sketch(codes)
 

@@ -79,6 +79,20 @@ def test_all_but_the_picture_is_the_other_models(student, teacher, codes):
     assert faces.image.shape == (2, 3, 32, 32) and faces.masks.shape == (2, 13, 16, 16)
 
 
+@pytest.mark.parametrize("sizes, size", [((32,), 32), ((32, 64, 128), 64), ((32, 64, 128, 256), 256)])
+def test_one_pass_gives_the_picture_and_the_sketch(teacher, codes, sizes, size):
+    torch.manual_seed(0)
+    network = SemanticStyleGAN(TINY).enlarged(sizes[-1]) if len(sizes) > 1 else SemanticStyleGAN(TINY)
+    for head in network.render_net.to_rgbs:  # what is enlarged reads nothing out before it has learnt
+        torch.nn.init.normal_(head.conv.weight)
+    generator = DistilledGenerator(network, teacher.space)
+    assert generator.sizes == sizes
+    with torch.no_grad():
+        (drawing, sketch), alone = generator.with_sketch(codes, size), generator(codes, size)
+        assert torch.equal(drawing.image, alone.image) and torch.equal(drawing.masks, alone.masks)
+        assert torch.equal(sketch, generator(codes, images.SKETCH).image)
+
+
 def test_only_what_is_sent_of_the_codes_is_drawn(student, codes):
     sent = student.space.codes(student.space.coordinates(codes))
     assert not torch.allclose(sent, codes, atol=1e-2)

@@ -61,11 +61,22 @@ class DistilledGenerator(nn.Module):
         Raises:
             SemwaveError: another number of codes, or a size that is not offered.
         """
-        if size not in {*self.sizes, SKETCH, INPUT}:
-            raise SemwaveError(f"size {size} is not offered; the sizes are {', '.join(map(str, self.sizes))}")
-        drawn = min((each for each in self.sizes if each >= size), default=max(self.sizes))
-        rendering = self.render(self._coordinates(codes), segment=False, size=drawn)
-        return Drawing(resized(rendering.image, size), rendering.masks)
+        return self._drawings(codes, (size,))[size]
+
+    def with_sketch(self, codes: Tensor, size: int) -> tuple[Drawing, Tensor]:
+        """What a call draws, and the images of 128 px (B, 3, 128, 128), in one pass."""
+        drawings = self._drawings(codes, (SKETCH, size))
+        return drawings[size], drawings[SKETCH].image
+
+    def _drawings(self, codes: Tensor, sizes: tuple[int, ...]) -> dict[int, Drawing]:
+        if unknown := {*sizes} - {*self.sizes, SKETCH, INPUT}:
+            offered = ", ".join(map(str, self.sizes))
+            raise SemwaveError(f"size {max(unknown)} is not offered; the sizes are {offered}")
+        # Each is read off the next larger picture that there is.
+        source = {size: min((w for w in self.sizes if w >= size), default=max(self.sizes)) for size in sizes}
+        rendering = self.render(self._coordinates(codes), segment=False, size=max(source.values()))
+        pictures = {picture.shape[-1]: picture for picture in (*rendering.smaller, rendering.image)}
+        return {size: Drawing(resized(pictures[source[size]], size), rendering.masks) for size in sizes}
 
     def _coordinates(self, codes: Tensor) -> Tensor:
         expected = self.space.layout.codes, self.space.layout.code_size
