@@ -169,6 +169,7 @@ def of_packets(inputs, draw):
             for kind, options in (("udp", {"udp": f"127.0.0.1:{port}"}), ("zmq", {"zmq": address})):
                 with Source(**options) as source:
                     got, good, pieces = 0, np.full(64, 0.5, np.complex64), source.pieces(30.0)
+                    waiting = False  # whether samples were sent that nobody has asked for
                     for _ in range(inputs):
                         size = int(draw.choice([0, 1, 7, 8, 9, int(draw.integers(65000))]))
                         if kind == "udp":
@@ -178,7 +179,9 @@ def of_packets(inputs, draw):
                                 size = LARGEST_PACKET + int(draw.integers(100))
                             parts = [junk[:size]] * int(draw.integers(1, 4))
                             push.send_multipart(parts)
-                        got += len(next(pieces)) if draw.random() < 0.2 else 0
+                        waiting |= 8 <= size <= LARGEST_PACKET
+                        if waiting and draw.random() < 0.2:
+                            got, waiting = got + len(next(pieces)), False
                     end, last = time.monotonic() + 30, np.zeros(0)
                     while time.monotonic() < end and not (len(last) and last[-1] == 0.5):
                         if kind == "udp":

@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 import pytest
+import zmq
 
 from semwave import SemwaveError
-from semwave.air.sockets import Source, packet_samples, send_udp, send_zmq
+from semwave.air.sockets import LARGEST_PACKET, Source, packet_samples, send_udp, send_zmq
 
 SAMPLES = (np.arange(50_000) * (1 - 1j) / 1e5).astype(np.complex64)
 
@@ -64,6 +65,27 @@ def test_hostile_packets_give_whole_samples():
             sender.sendto(random.bytes(size), (host, int(port)))
         assert len(taken(source, 127, seconds=3)) == 0 + 0 + 0 + 1 + 1 + 125
     assert len(packet_samples(b"1234567")) == 0
+
+
+def test_a_packet_that_is_too_long_does_not_end_the_link(tmp_path):
+    address, good = f"ipc://{tmp_path}/air", np.full(100, 0.5, np.complex64)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push, Source(zmq=address) as source:
+        push.setsockopt(zmq.LINGER, 0)
+        push.setsockopt(zmq.SNDTIMEO, 10_000)
+        push.bind(address)
+        for _ in range(3):
+            push.send(good.tobytes())
+            push.send(bytes(LARGEST_PACKET + 1))
+        push.send(good.tobytes())
+        # What the sender had handed on when the connection went is lost with it; what comes after is not.
+        heard = 0
+        for piece in source.pieces(10.0):
+            heard += len(piece)
+            if len(piece) == 0 and heard:
+                push.send(good.tobytes())
+            if heard >= 5 * len(good):
+                break
+        assert heard >= 5 * len(good)
 
 
 def test_silence_ends_when_it_was_asked_to():

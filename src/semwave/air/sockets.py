@@ -4,6 +4,7 @@ A thread reads; a receiver that is too slow loses packets, oldest first, and cou
 comes back is waited for.
 """
 
+import contextlib
 import queue
 import socket
 import threading
@@ -45,8 +46,7 @@ class Source:
         self.dropped = 0
         self._packets: queue.Queue[bytes] = queue.Queue(waiting)
         self._closed = threading.Event()
-        self._socket: Any = _zmq_socket(zmq, "PULL") if zmq is not None else _udp_socket(udp or "")
-        self._is_zmq = zmq is not None
+        self._address, self._socket, self._lost = zmq, *_listening(zmq, udp)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -67,12 +67,24 @@ class Source:
                         continue
 
     def _packet(self) -> bytes | None:
-        if self._is_zmq:
-            return self._socket.recv() if self._socket.poll(100) else None
+        if self._lost is not None:
+            if self._socket.poll(100):
+                return self._socket.recv()
+            self._connect_again(self._lost)
+            return None
         try:
             return self._socket.recvfrom(65536)[0]
         except (TimeoutError, OSError):
             return None
+
+    def _connect_again(self, lost: Any) -> None:
+        """Where the sender was lost. ZMQ does so by itself, but not after a packet that is too long."""
+        if lost.poll(0):
+            while lost.poll(0):
+                lost.recv_multipart()
+            with contextlib.suppress(_zmq().ZMQError):  # nothing is connected any more
+                self._socket.disconnect(self._address)
+            self._socket.connect(self._address)
 
     def pieces(self, idle_seconds: float | None = None) -> Iterator[np.ndarray]:
         """Pieces of samples; an empty one once all were taken, and every tenth of a second after that. Ends after
@@ -97,6 +109,8 @@ class Source:
         """Stop listening."""
         self._closed.set()
         self._thread.join(2)
+        if self._lost is not None:
+            self._socket.disable_monitor()
         self._socket.close()
 
     def __enter__(self) -> "Source":
@@ -164,6 +178,14 @@ def _zmq_socket(address: str, kind: str):
         made.close()
         raise SemwaveError(f"{address}: cannot be used ({error.strerror})") from None
     return made
+
+
+def _listening(zmq: str | None, udp: str | None) -> tuple[Any, Any]:
+    """A socket that listens, and for ZMQ one that tells of lost connections."""
+    if zmq is None:
+        return _udp_socket(udp or ""), None
+    pull = _zmq_socket(zmq, "PULL")
+    return pull, pull.get_monitor_socket(_zmq().EVENT_DISCONNECTED)
 
 
 def _udp_socket(address: str) -> socket.socket:
