@@ -7,6 +7,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import torch
+from interrupted import counted_and_stopped
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -184,7 +185,7 @@ def test_knowledge_is_built_of_photos_and_of_generated_faces(face, model, tmp_pa
 
 def test_a_knowledge_base_does_not_depend_on_who_makes_it_and_a_build_goes_on(ray, model, tmp_path, monkeypatch):
     monkeypatch.setattr(knowledge_base, "LEAST_FACES", 1)
-    threads, codes_of = torch.get_num_threads(), GeneratedCodes.process
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as many as a task has
 
     def asked_for(name, *options):
@@ -196,17 +197,7 @@ def test_a_knowledge_base_does_not_depend_on_who_makes_it_and_a_build_goes_on(ra
         built = dataclasses.asdict(load_knowledge(model.config, tmp_path / name))
         return {field: value.tolist() if isinstance(value, torch.Tensor) else value for field, value in built.items()}
 
-    asked = []
-
-    def counted(self, batch):
-        asked.append(batch)
-        return codes_of(self, batch)
-
-    def stopped(self, batch):
-        if asked:
-            raise KeyboardInterrupt
-        return counted(self, batch)
-
+    asked, counted, stopped = counted_and_stopped(GeneratedCodes.process)
     try:
         whole = build("alone", "--workers", 0, "--batch", 1)
         assert build("cluster", "--ray") == whole

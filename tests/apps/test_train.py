@@ -1,6 +1,7 @@
 """``semwave train``: the folder of weights that its steps share, and its commands."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from semwave.apps.cli import app
 from semwave.apps.training import config_in, open_model
 from semwave.coding.flow import IdentityFlow
 from semwave.errors import SemwaveError
+from semwave.evaluation import kid
 from semwave.generators.semantic_stylegan import SemanticStyleGAN
 from semwave.model import FaceModel
 from semwave.pictures import metrics
@@ -187,7 +189,7 @@ def test_a_file_is_no_cluster(weights, untaught, tmp_path):
     assert result.exit_code == 2 and "is no address" in result.stderr
 
 
-def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):
+def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path, monkeypatch):
     source = np.random.default_rng(0)
     for folder, shape, most in (("images", (64, 64, 3), 256), ("masks", (32, 32), 19)):
         (tmp_path / folder).mkdir()
@@ -197,8 +199,13 @@ def test_the_command_trains_and_writes_a_semantic_stylegan(tmp_path):
     sizes = {"--size": 32, "--coarse-size": 16, "--local-channels": 4, "--coarse-channels": 8, "--max-channels": 8}
     options = {**sizes, "--steps": 2, "--batch": 4, "--data": tmp_path, "--runs": tmp_path, "--weights": tmp_path}
     arguments = ["semantic-stylegan", *(x for option in options.items() for x in option)]
-    result = run(*arguments)
+    monkeypatch.setattr(kid, "Features", lambda weights: lambda images: images.mean((2, 3)))
+    result = run(*arguments, "--kid", 2)
+    assert result.exit_code == 2 and "KID takes 3 photos or more, not 2" in result.stderr
+    result = run(*arguments, "--kid", 3)
     assert result.exit_code == 0, result.output
+    (row,) = map(json.loads, (tmp_path / "semantic-stylegan-32" / "kid.jsonl").read_text().splitlines())
+    assert row["step"] == 2 and math.isfinite(row["kid"]) and row["error"] > 0
     generator = SemanticStyleGAN.from_file(tmp_path / "generator.safetensors")
     assert generator.architecture.size == 32 and generator.architecture.max_channels == 8
     result = run(*arguments, "--size", "48")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from interrupted import counted_and_stopped
 
 from semwave.errors import SemwaveError
 from semwave.latent.layout import FACES, MASK_CODE
@@ -65,17 +66,8 @@ def test_faces_do_not_depend_on_who_makes_them(ray, tmp_path):
 
 
 def test_faces_go_on_where_they_were_stopped_and_stay_what_they_are(tmp_path, monkeypatch):
-    model, made, drawn = load_face_model("faces-512"), [], PlainFaces._drawn
-
-    def counted(self, random):
-        made.append(random)
-        return drawn(self, random)
-
-    def stopped(self, random):
-        if made:
-            raise KeyboardInterrupt
-        return counted(self, random)
-
+    model = load_face_model("faces-512")
+    made, counted, stopped = counted_and_stopped(PlainFaces._drawn)
     monkeypatch.setattr(PlainFaces, "_drawn", stopped)
     with pytest.raises(KeyboardInterrupt):
         make_plain(model.native, model.parser, COUNT, 3, tmp_path / "plain.pt")

@@ -70,21 +70,22 @@ class Source:
         if self._lost is not None:
             if self._socket.poll(100):
                 return self._socket.recv()
-            self._connect_again(self._lost)
+            self._connect_again()
             return None
         try:
             return self._socket.recvfrom(65536)[0]
         except (TimeoutError, OSError):
             return None
 
-    def _connect_again(self, lost: Any) -> None:
+    def _connect_again(self) -> None:
         """Where the sender was lost. ZMQ does so by itself, but not after a packet that is too long."""
-        if lost.poll(0):
-            while lost.poll(0):
-                lost.recv_multipart()
-            with contextlib.suppress(_zmq().ZMQError):  # nothing is connected any more
-                self._socket.disconnect(self._address)
-            self._socket.connect(self._address)
+        if not self._lost.poll(0):
+            return
+        while self._lost.poll(0):
+            self._lost.recv_multipart()
+        with contextlib.suppress(_zmq().ZMQError):  # nothing is connected any more
+            self._socket.disconnect(self._address)
+        self._socket.connect(self._address)
 
     def pieces(self, idle_seconds: float | None = None) -> Iterator[np.ndarray]:
         """Pieces of samples; an empty one once all were taken, and every tenth of a second after that. Ends after

@@ -9,11 +9,7 @@ from rich.table import Table
 
 from semwave.apps.options import LpipsWeights, ModelName, Seed, model_file
 from semwave.apps.outputs import check_outputs, check_report
-from semwave.errors import SemwaveError
 from semwave.zoo import DEFAULT, MODELS
-
-LEAST_FOR_KID = 3
-"""Photographs from which an unbiased distance of two sets can be had."""
 
 
 def bench(
@@ -88,7 +84,7 @@ def compare(
     SqueezeNet.
     """
     from semwave.apps import compare as comparison
-    from semwave.evaluation.kid import Features
+    from semwave.evaluation.kid import Features, check_enough
     from semwave.model import load_model
     from semwave.pictures import files
     from semwave.pictures.console import plain_console, track
@@ -98,8 +94,8 @@ def compare(
     found = [photo.path for photo in find_photos(photos)] if photos else []
     check_outputs([report], [*found, *(photos or ()), *(file for name in model or () for file in model_file(name))])
     check_report(report)
-    if kid and len(found) < LEAST_FOR_KID:
-        raise SemwaveError(f"KID takes {LEAST_FOR_KID} photos or more, not {len(found)}; leave --kid out")
+    if kid:
+        check_enough(len(found))
     models = [load_model(name) for name in model or MODELS]
     lpips, features = LPIPS("alex", lpips_weights), Features(lpips_weights) if kid else None
     rows = []

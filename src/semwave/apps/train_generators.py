@@ -1,6 +1,7 @@
 """Commands of ``semwave train`` for networks that are trained for themselves: generators, and Deep JSCC."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,9 @@ from semwave.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from semwave.evaluation.kid import Features
+    from semwave.generators.semantic_stylegan import SemanticStyleGAN
 
 KID_BATCH = 50
 """Photographs whose features are taken at once."""
@@ -111,11 +115,11 @@ def semantic_stylegan(
     """
     from accelerate import PartialState
 
-    from semwave.evaluation.kid import Features, distance_of_faces
-    from semwave.generators.semantic_stylegan import Architecture, SemanticStyleGAN
-    from semwave.training.data import map_photos, to_float
+    from semwave.evaluation.kid import Features, check_enough
+    from semwave.generators.semantic_stylegan import Architecture
+    from semwave.training.data import map_photos
     from semwave.training.loop import Schedule
-    from semwave.training.semantic_stylegan import random_faces, train_semantic_stylegan
+    from semwave.training.semantic_stylegan import train_semantic_stylegan
 
     architecture = Architecture(
         size=size, coarse_size=coarse_size, smallest_size=max(4, coarse_size // 4), local_channels=local_channels,
@@ -125,20 +129,26 @@ def semantic_stylegan(
         photos = map_photos(data, "train", size, runs / "photos")
     schedule = Schedule(steps=steps, batch=batch, rate=rate, checkpoint_every=checkpoint_every, seed=seed)
     run = runs / f"semantic-stylegan-{size}"
-    features = Features(lpips_weights) if kid else None
-
-    def measure(generator: SemanticStyleGAN, step: int) -> None:
-        def faces(count: int, seed: int) -> "Tensor":
-            return random_faces(generator, count, seed).image.clamp(-1, 1).cpu()
-
-        if features is not None:
-            real = map(to_float, photos.images[:kid].split(KID_BATCH))
-            distance, error = distance_of_faces(features, real, faces)
-            with (run / "kid.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step, "kid": distance, "error": error}) + "\n")
-
-    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada, watch=measure)
+    watch = None
+    if kid:
+        check_enough(min(kid, len(photos)))
+        watch = partial(_log_kid, Features(lpips_weights), photos.images[:kid], run / "kid.jsonl")
+    network = train_semantic_stylegan(photos, architecture, run, schedule, precision, not no_ada, watch=watch)
     network.save(weights / "generator.safetensors")
+
+
+def _log_kid(features: "Features", images: "Tensor", path: Path, generator: "SemanticStyleGAN", step: int) -> None:
+    """Append the KID between photographs ``images`` (N, 3, S, S) uint8 and as many random faces to ``path``."""
+    from semwave.evaluation.kid import distance_of_faces
+    from semwave.training.data import to_float
+    from semwave.training.semantic_stylegan import random_faces
+
+    def faces(count: int, seed: int) -> "Tensor":
+        return random_faces(generator, count, seed).image.clamp(-1, 1).cpu()
+
+    distance, error = distance_of_faces(features, map(to_float, images.split(KID_BATCH)), faces)
+    with path.open("a") as file:
+        file.write(json.dumps({"step": step, "kid": distance, "error": error}) + "\n")
 
 
 def deep_jscc(

@@ -13,7 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semwave.errors import SemwaveError
 from semwave.pictures.metrics import LPIPS
+
+LEAST = 3
+"""Pictures from which an unbiased distance of two sets can be had."""
 
 
 class Features:
@@ -47,6 +51,12 @@ def kernel_distance(sent: np.ndarray, received: np.ndarray) -> tuple[float, floa
     without_one = (total - 2 * terms.sum(0)) / ((n - 1) * (n - 2))
     error = np.sqrt((n - 1) * without_one.var())
     return float(total / (n * (n - 1))), float(error)
+
+
+def check_enough(photos: int) -> None:
+    """Raises :class:`SemwaveError` for too few ``photos``."""
+    if photos < LEAST:
+        raise SemwaveError(f"KID takes {LEAST} photos or more, not {photos}; leave --kid out")
 
 
 def distance_of_faces(

@@ -70,7 +70,7 @@ def train_distilled(
         index = pick(len(images), real, random)
         with torch.no_grad():
             coordinates = torch.cat([coordinates, _as_received(teacher, codes[index].float(), random)])
-            masks, fine = (_masks(teacher, coordinates, width).to(device) for width in (grid, size))
+            masks, fine = (masks.to(device) for masks in _masks(teacher, coordinates, grid, size))
         truth = torch.cat([made, to_float(images[index])]).to(device)
         truth = functional.avg_pool2d(truth, truth.shape[-1] // size)
         drawn = student.render(coordinates.to(device))
@@ -110,7 +110,8 @@ def train_enlarged(
         index = pick(len(images), schedule.batch, random)
         with torch.no_grad():
             codes = _as_received(teacher, coordinates[index].float(), random)
-            masks = _masks(teacher, codes, network.architecture.coarse_size).to(device)
+            (masks,) = _masks(teacher, codes, network.architecture.coarse_size)
+            masks = masks.to(device)
         truth = to_float(images[index]).to(device).contiguous(memory_format=torch.channels_last)
         drawn = student.render(codes.to(device), segment=False)
         total = cross = _cross_entropy(masks, drawn.masks)
@@ -136,9 +137,10 @@ def _as_received(teacher: FaceModel, coordinates: Tensor, random: torch.Generato
     return teacher.space.coordinates(through_channel(teacher, coordinates, k, snr_db, random)[2])
 
 
-def _masks(teacher: FaceModel, coordinates: Tensor, width: int) -> Tensor:
-    """Part masks (B, parts, width, width) that the layout code of ``coordinates`` holds."""
-    return mask_pyramid(teacher.native.layout.decode(teacher.space.codes(coordinates)[:, MASK_CODE]), width)
+def _masks(teacher: FaceModel, coordinates: Tensor, *widths: int) -> list[Tensor]:
+    """Part masks (B, parts, width, width), one of every width, that the layout code of ``coordinates`` holds."""
+    layout = teacher.native.layout.decode(teacher.space.codes(coordinates)[:, MASK_CODE])
+    return [mask_pyramid(layout, width) for width in widths]
 
 
 def _cross_entropy(masks: Tensor, drawn: Tensor) -> Tensor:
